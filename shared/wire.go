@@ -1,0 +1,144 @@
+package shared
+
+import "time"
+
+// Header names of Locum's own API.
+const (
+	// HeaderClient must be "app" on every request that changes something: a cross-origin page cannot set it without a
+	// preflight, which Locum never grants.
+	HeaderClient    = "Locum-Client"
+	HeaderRequestID = "Locum-Request-Id"
+	// HeaderBudgetEndpoint and HeaderBudgetClinic stand on each proxied answer: "limit=100, remaining=97, reset=34"
+	// (reset in seconds until the next permit returns; 0 when one is free).
+	HeaderBudgetEndpoint = "Locum-Budget-Endpoint"
+	HeaderBudgetClinic   = "Locum-Budget-Clinic"
+	// HeaderBuild is the hash of the served app: an open tab that differs asks for a reload.
+	HeaderBuild = "Locum-Build"
+)
+
+// ClientApp is the value of HeaderClient.
+const ClientApp = "app"
+
+// Session is the answer of GET /api/v1/session: who is signed in, and for how long.
+type Session struct {
+	Practitioner Practitioner `json:"practitioner"`
+	IdleSeconds  int          `json:"idle_seconds"` // until the session ends unless there is activity
+	EndsSeconds  int          `json:"ends_seconds"` // until it ends in any case
+}
+
+// Practitioner is a signed-in person.
+type Practitioner struct {
+	ID    string `json:"id"`
+	Login string `json:"login"`
+	Name  string `json:"name"`
+}
+
+// Platform is a configured authorization server and API that a practitioner may connect to.
+type Platform struct {
+	ID      string       `json:"id"`
+	Kind    string       `json:"kind"` // "jane"
+	Name    string       `json:"name"`
+	Clinics []ClinicLink `json:"clinics,omitempty"` // known clinics, offered as suggestions
+	// Hint is an example of a clinic address as this platform writes it, e.g. "https://clinic.janeapp.com".
+	Hint string `json:"hint,omitempty"`
+}
+
+// ClinicLink names one clinic of a platform by its address.
+type ClinicLink struct {
+	Name string `json:"name"`
+	URL  string `json:"url"`
+}
+
+// Platforms is the answer of GET /api/v1/platforms.
+type Platforms struct {
+	Platforms []Platform `json:"platforms"`
+}
+
+// Context is where the practitioner wants to be after an authorization: a page name from the closed list and opaque
+// ids for its {names}. It never holds a name, a date or any other PHI.
+type Context struct {
+	Page   string            `json:"page"`
+	Params map[string]string `json:"params,omitempty"`
+}
+
+// ConnectRequest is the body of POST /api/v1/connect. ClientState is the tab's own 256 random bits as 43 base64url
+// characters. Connection, where set, is reconnected or widened in place; Scopes are then added to what it has.
+type ConnectRequest struct {
+	Platform    string   `json:"platform"`
+	Clinic      string   `json:"clinic"`
+	ClientState string   `json:"client_state"`
+	Context     Context  `json:"context"`
+	Connection  string   `json:"connection,omitempty"`
+	Scopes      []string `json:"scopes,omitempty"`
+}
+
+// ConnectAnswer tells the tab where to navigate.
+type ConnectAnswer struct {
+	AuthorizationURL string `json:"authorization_url"`
+}
+
+// OutcomeRequest is the body of POST /api/v1/connect/outcome.
+type OutcomeRequest struct {
+	ClientState string `json:"client_state"`
+}
+
+// Outcome is how the attempt that this tab began has ended.
+type Outcome struct {
+	Code       Code    `json:"code"`
+	Connection string  `json:"connection,omitempty"`
+	Platform   string  `json:"platform,omitempty"`
+	Clinic     string  `json:"clinic,omitempty"`
+	Context    Context `json:"context"`
+}
+
+// States of a connection.
+const (
+	StateConnected     = "connected"
+	StateDegraded      = "degraded"        // the platform cannot be reached; the current access still works while it lasts
+	StateReconnect     = "needs_reconnect" // the platform ended it; Cause says why
+	StateMisconfigured = "misconfigured"   // the platform refuses Locum itself
+)
+
+// Connection is one practitioner's grant at one clinic, as the app shows it.
+type Connection struct {
+	ID           string     `json:"id"`
+	Platform     Platform   `json:"platform"`
+	Clinic       ClinicLink `json:"clinic"`
+	State        string     `json:"state"`
+	Cause        string     `json:"cause,omitempty"`
+	Scopes       []string   `json:"scopes"`           // granted
+	More         []string   `json:"more,omitempty"`   // configured for the platform and not granted yet
+	Excess       []string   `json:"excess,omitempty"` // granted although not asked for
+	StaffMembers []string   `json:"staff_members,omitempty"`
+	Roles        []string   `json:"roles,omitempty"`
+	ConnectedAt  time.Time  `json:"connected_at"`
+	RefreshedAt  time.Time  `json:"refreshed_at"`
+	FreshSeconds int        `json:"fresh_seconds"` // of the current access; 0 when it has run out
+	// KeptSeconds is how long the connection lives without a call, 0 when the platform states no end.
+	KeptSeconds int    `json:"kept_seconds"`
+	Budget      Budget `json:"budget"`
+}
+
+// Connections is the answer of GET /api/v1/connections.
+type Connections struct {
+	Connections []Connection `json:"connections"`
+}
+
+// Disconnected is the answer of DELETE /api/v1/connections/{connection}. Revoked says whether the platform confirmed
+// the revocation (RFC 7009); the connection is gone from Locum either way.
+type Disconnected struct {
+	Revoked bool `json:"revoked"`
+}
+
+// Budget is what is left of a clinic's rate limits.
+type Budget struct {
+	Clinic    Allowance            `json:"clinic"`
+	Endpoints map[string]Allowance `json:"endpoints,omitempty"` // by endpoint class, those in use
+}
+
+// Allowance is one limit: Remaining of Limit requests are free now, the next one returns in Reset seconds.
+type Allowance struct {
+	Limit     int `json:"limit"`
+	Remaining int `json:"remaining"`
+	Reset     int `json:"reset"`
+}
