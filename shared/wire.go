@@ -41,6 +41,8 @@ type Platform struct {
 	Clinics []ClinicLink `json:"clinics,omitempty"` // known clinics, offered as suggestions
 	// Hint is an example of a clinic address as this platform writes it, e.g. "https://clinic.janeapp.com".
 	Hint string `json:"hint,omitempty"`
+	// Scopes is what a new connection asks for; the connect page says it in words before the practitioner leaves.
+	Scopes []string `json:"scopes,omitempty"`
 }
 
 // ClinicLink names one clinic of a platform by its address.
