@@ -1,0 +1,30 @@
+package e2e_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/chromedp/chromedp"
+)
+
+// shot keeps a picture of the page in the folder that LOCUM_SHOTS names, for the eyes of whoever changes a page; without
+// that variable it does nothing. Nothing is compared: a picture is for looking at.
+func (b *browser) shot(name string) {
+	dir := os.Getenv("LOCUM_SHOTS")
+	if dir == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		b.t.Logf("no picture of %s: %v", name, err)
+		return
+	}
+	file := filepath.Join(dir, strings.ReplaceAll(b.t.Name(), "/", "_")+"-"+name+".png")
+	if err := os.WriteFile(file, picture, 0o644); err != nil {
+		b.t.Logf("no picture of %s: %v", name, err)
+	}
+}
