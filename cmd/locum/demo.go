@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"locum/bff/demo"
+)
+
+type demoCommand struct {
+	Listen  string `help:"Where Locum listens; loopback only." default:"localhost:8080"`
+	Verbose bool   `short:"v" help:"Log every request."`
+}
+
+// Run starts Locum and the sandbox, says where to look, and stops both when asked to.
+func (c demoCommand) Run(ctx context.Context, std streams) error {
+	level := slog.LevelWarn
+	if c.Verbose {
+		level = slog.LevelDebug
+	}
+	running, err := demo.Start(ctx, demo.Options{Listen: c.Listen, Log: logger(std, level), Verbose: c.Verbose})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(std.out, "\n  Locum is at   %s\n\n  Sign in with one click on a demo card, or type:\n", running.URL)
+	for _, person := range running.People {
+		fmt.Fprintf(std.out, "    %-28s %s\n", person.Login, person.Password)
+	}
+	fmt.Fprintln(std.out, "\n  The simulated Jane has two clinics; its sign-in page shows who works there:")
+	for _, clinic := range running.Sandbox.Clinics() {
+		fmt.Fprintf(std.out, "    %-28s %s\n", clinic.Name, clinic.URL)
+	}
+	fmt.Fprint(std.out, "\n  Everything is fictional and forgotten when this stops. Ctrl-C stops it.\n\n")
+	waited := running.Wait()
+	if err := running.Close(); err != nil {
+		return err
+	}
+	fmt.Fprintln(std.out, "\n  Stopped.")
+	return waited
+}

@@ -1,0 +1,91 @@
+// Command locum is the one binary: it reads flags and files, wires the backend-for-frontend and runs it. Everything a
+// command does lives in the packages below; here is only how an operator asks for it. Secrets and passwords come from
+// standard input or a file, never from an argument: arguments are visible to every process of the machine.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// commands is the command line; each field is one command with its own help.
+type commands struct {
+	Demo    demoCommand    `cmd:"" help:"Try everything on this machine: Locum with a simulated Jane, in a temporary directory."`
+	Serve   serveCommand   `cmd:"" help:"Run Locum from a configuration file."`
+	Config  configCommand  `cmd:"" help:"Print a commented example configuration."`
+	Keys    keysCommand    `cmd:"" help:"The master key that seals the vault."`
+	Secret  secretCommand  `cmd:"" help:"The client secrets that platforms gave you."`
+	Account accountCommand `cmd:"" help:"The practitioners who may sign in."`
+	Audit   auditCommand   `cmd:"" help:"The audit trail."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// streams is where a command reads and writes, so that a command can be driven by a test.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+}
+
+// run parses the arguments, runs the one command they name and answers the exit code: 0 done, 1 failed, 2 misused.
+func run(ctx context.Context, args []string, std streams) int {
+	var cli commands
+	parser, err := kong.New(&cli,
+		kong.Name("locum"),
+		kong.Description("Connects practitioners to their clinic's platform; no token ever reaches the browser."),
+		kong.Writers(std.out, std.err),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(std),
+		kong.UsageOnError(),
+	)
+	if err != nil {
+		fmt.Fprintln(std.err, "locum:", err)
+		return 1
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		parser.Errorf("%s", err)
+		return 2
+	}
+	if err := command.Run(); err != nil {
+		fmt.Fprintln(std.err, "locum:", err)
+		return 1
+	}
+	return 0
+}
+
+// logger writes structured lines to standard error.
+func logger(std streams, level slog.Level) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(std.err, &slog.HandlerOptions{Level: level}))
+}
+
+type versionCommand struct{}
+
+// Run prints the module version and the revision it was built from.
+func (versionCommand) Run(std streams) error {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return fmt.Errorf("this binary carries no build information")
+	}
+	revision := "unknown revision"
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			revision = setting.Value
+		}
+	}
+	_, err := fmt.Fprintf(std.out, "locum %s (%s, %s)\n", info.Main.Version, revision, info.GoVersion)
+	return err
+}

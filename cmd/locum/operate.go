@@ -1,0 +1,303 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"locum/bff"
+	"locum/bff/account"
+	"locum/bff/audit"
+	"locum/bff/config"
+	"locum/bff/secret"
+	"locum/bff/vault"
+)
+
+// configured is what every operator's command needs: where the configuration is.
+type configured struct {
+	Config string `short:"c" help:"The configuration file." default:"locum.yaml" type:"path"`
+}
+
+// vault reads the configuration and opens the vault it names. A running server holds the vault: stop it first.
+func (c configured) vault() (*config.Config, *vault.Vault, error) {
+	cfg, err := config.Load(c.Config)
+	if err != nil {
+		return nil, nil, err
+	}
+	master, err := vault.ReadKeyFile(cfg.MasterKeyFile)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w (create one with: locum keys create -c %s)", err, c.Config)
+	}
+	opened, err := vault.Open(cfg.DataDir, master)
+	if errors.Is(err, vault.ErrInUse) {
+		return nil, nil, fmt.Errorf("%w: stop the running Locum, run this again, start it", err)
+	}
+	return cfg, opened, err
+}
+
+type configCommand struct {
+	Example exampleCommand `cmd:"" help:"Print a commented configuration to start from."`
+}
+
+type exampleCommand struct{}
+
+// Run prints the example.
+func (exampleCommand) Run(std streams) error {
+	_, err := std.out.Write(config.Example())
+	return err
+}
+
+type keysCommand struct {
+	Create keysCreateCommand `cmd:"" help:"Create the master key file that the configuration names."`
+}
+
+type keysCreateCommand struct{ configured }
+
+// Run creates the key file, readable by its owner only; an existing one is never overwritten.
+func (c keysCreateCommand) Run(std streams) error {
+	cfg, err := config.Load(c.Config)
+	if err != nil {
+		return err
+	}
+	if err := vault.CreateKeyFile(cfg.MasterKeyFile); err != nil {
+		return err
+	}
+	fmt.Fprintf(std.out, "created %s. Keep a copy apart from the data directory: without it nothing in the vault can be read.\n", cfg.MasterKeyFile)
+	return nil
+}
+
+type secretCommand struct {
+	Set secretSetCommand `cmd:"" help:"Store a platform's client secret, sealed."`
+}
+
+type secretSetCommand struct {
+	configured
+	Platform string `arg:"" help:"The platform's name in the configuration."`
+	File     string `help:"Read the secret from this file instead of standard input." type:"existingfile"`
+}
+
+// Run seals the secret. It is read as one line; blanks around it are dropped.
+func (c secretSetCommand) Run(std streams) error {
+	cfg, opened, err := c.vault()
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	if err := knownPlatform(cfg, c.Platform); err != nil {
+		return err
+	}
+	value, err := c.read(std)
+	if err != nil {
+		return err
+	}
+	err = opened.Update(func(tx *vault.Tx) error {
+		current, err := vault.ClientSecrets.Get(tx, c.Platform)
+		if err != nil && !errors.Is(err, vault.ErrNotFound) {
+			return err
+		}
+		current.Platform, current.Value, current.SetAt = c.Platform, value, time.Now()
+		return vault.ClientSecrets.Put(tx, c.Platform, &current)
+	})
+	if err != nil {
+		return fmt.Errorf("store the client secret: %w", err)
+	}
+	fmt.Fprintf(std.out, "stored the client secret of %s\n", c.Platform)
+	return nil
+}
+
+func (c secretSetCommand) read(std streams) (secret.String, error) {
+	if c.File == "" {
+		return readSecret(std, "Client secret of "+c.Platform)
+	}
+	file, err := os.Open(c.File)
+	if err != nil {
+		return secret.String{}, err
+	}
+	defer file.Close()
+	return readLine(file)
+}
+
+func knownPlatform(cfg *config.Config, id string) error {
+	var names []string
+	for _, p := range cfg.Platforms {
+		if p.ID == id {
+			return nil
+		}
+		names = append(names, p.ID)
+	}
+	return fmt.Errorf("the configuration names no platform %q; it has: %s", id, strings.Join(names, ", "))
+}
+
+type accountCommand struct {
+	Add      accountAddCommand      `cmd:"" help:"Let a practitioner sign in; the password is read from standard input."`
+	Password accountPasswordCommand `cmd:"" help:"Set a practitioner's password; it is read from standard input."`
+	List     accountListCommand     `cmd:"" help:"List the practitioners."`
+	Disable  accountDisableCommand  `cmd:"" help:"Keep a practitioner from signing in."`
+}
+
+type accountAddCommand struct {
+	configured
+	Login string `arg:"" help:"What the practitioner types to sign in, for example an e-mail address."`
+	Name  string `help:"The practitioner's name, as others see it." required:""`
+}
+
+// Run adds the account.
+func (c accountAddCommand) Run(ctx context.Context, std streams) error {
+	return c.withAccounts(ctx, c.Login, "account_added", func(accounts *account.Store) error {
+		password, err := readSecret(std, "Password for "+c.Login+" (at least 15 characters)")
+		if err != nil {
+			return err
+		}
+		added, err := accounts.Add(c.Login, c.Name, password)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(std.out, "%s may sign in as %s\n", added.Name, added.Login)
+		return nil
+	})
+}
+
+type accountPasswordCommand struct {
+	configured
+	Login string `arg:"" help:"The practitioner's login."`
+}
+
+// Run sets the password.
+func (c accountPasswordCommand) Run(ctx context.Context, std streams) error {
+	return c.withAccounts(ctx, c.Login, "password_set", func(accounts *account.Store) error {
+		password, err := readSecret(std, "New password for "+c.Login+" (at least 15 characters)")
+		if err != nil {
+			return err
+		}
+		return accounts.SetPassword(c.Login, password)
+	})
+}
+
+type accountListCommand struct{ configured }
+
+// Run lists the accounts.
+func (c accountListCommand) Run(std streams) error {
+	_, opened, err := c.vault()
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	all, err := account.New(opened).List()
+	for _, one := range all {
+		fmt.Fprintf(std.out, "%s\t%s\n", one.Login, one.Name)
+	}
+	return err
+}
+
+type accountDisableCommand struct {
+	configured
+	Login string `arg:"" help:"The practitioner's login."`
+	Undo  bool   `help:"Let them sign in again."`
+}
+
+// Run disables or enables the account.
+func (c accountDisableCommand) Run(ctx context.Context) error {
+	kind := "account_disabled"
+	if c.Undo {
+		kind = "account_enabled"
+	}
+	return c.withAccounts(ctx, c.Login, kind, func(accounts *account.Store) error {
+		return accounts.SetDisabled(c.Login, !c.Undo)
+	})
+}
+
+// withAccounts opens vault and audit trail, records what is about to be done to whose account, and does it: no audit, no
+// deed. The record names the account by its id once it has one, and never by its login.
+func (c configured) withAccounts(ctx context.Context, login, kind string, deed func(*account.Store) error) error {
+	cfg, opened, err := c.vault()
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	trail, err := audit.Open(trailPath(cfg), opened.DeriveKey(bff.AuditKeyPurpose), "operator")
+	if err != nil {
+		return err
+	}
+	defer trail.Close()
+	accounts := account.New(opened)
+	before := accountID(accounts, login)
+	if err := trail.Event(ctx, audit.Event{Kind: kind, Practitioner: before, Remote: "command line", Code: "begun"}); err != nil {
+		return err
+	}
+	if err := deed(accounts); err != nil {
+		return err
+	}
+	return trail.Event(ctx, audit.Event{Kind: kind, Practitioner: accountID(accounts, login), Remote: "command line", Code: "done"})
+}
+
+// accountID is empty for a login that has no account yet.
+func accountID(accounts *account.Store, login string) string {
+	known, err := accounts.ByLogin(login)
+	if err != nil {
+		return ""
+	}
+	return known.ID
+}
+
+type auditCommand struct {
+	Verify auditVerifyCommand `cmd:"" help:"Check the hash chain of the audit trail."`
+}
+
+type auditVerifyCommand struct{ configured }
+
+// Run verifies the trail and names the first line that does not fit.
+func (c auditVerifyCommand) Run(std streams) error {
+	cfg, opened, err := c.vault()
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	report, err := audit.Verify(trailPath(cfg), opened.DeriveKey(bff.AuditKeyPurpose))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(std.out, "%s: %d lines hold together, %d calls, %d of them without an outcome\n",
+		trailPath(cfg), report.Lines, report.Intents, report.Open)
+	return nil
+}
+
+func trailPath(cfg *config.Config) string { return filepath.Join(cfg.DataDir, bff.AuditFile) }
+
+// readSecret asks for one line: without echo at a terminal, plainly from a pipe.
+func readSecret(std streams, prompt string) (secret.String, error) {
+	file, ok := std.in.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return readLine(std.in)
+	}
+	fmt.Fprint(std.err, prompt, ": ")
+	line, err := term.ReadPassword(int(file.Fd()))
+	fmt.Fprintln(std.err)
+	if err != nil {
+		return secret.String{}, fmt.Errorf("read from the terminal: %w", err)
+	}
+	return notEmpty(string(line))
+}
+
+func readLine(in io.Reader) (secret.String, error) {
+	const most = 64 << 10
+	line, err := bufio.NewReader(io.LimitReader(in, most)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return secret.String{}, fmt.Errorf("read standard input: %w", err)
+	}
+	return notEmpty(strings.TrimRight(line, "\r\n"))
+}
+
+func notEmpty(line string) (secret.String, error) {
+	if strings.TrimSpace(line) == "" {
+		return secret.String{}, errors.New("nothing was given on standard input: pipe the value in, or run this at a terminal")
+	}
+	return secret.New(line), nil
+}
