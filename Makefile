@@ -1,0 +1,71 @@
+# Locum. Two commands do everything, set-up included: `make demo` and `make test`.
+
+SHELL       := /bin/bash
+GO          ?= go
+BIN         := bin
+WASM        := $(BIN)/app.wasm
+STATIC      := web/static
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+WASM_SRC    := $(shell find app shared cmd/wasm -name '*.go' ! -name '*_test.go' 2>/dev/null) go.mod go.sum
+DEMO_ADDR   ?= localhost:8080
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## show this list
+	@awk 'BEGIN{FS=":.*## "} /^[a-z-]+:.*## /{printf "  make %-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## build both halves and start Locum with the embedded sandbox (Ctrl-C stops it)
+	./$(BIN)/locum demo --listen $(DEMO_ADDR)
+
+.PHONY: test
+test: setup build vet ## install what the tests need and run everything: unit, sandbox, HTTP and browser tests
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 14m ./...
+
+.PHONY: setup
+setup: ## install Debian's chromium and gcc where they are missing
+	@.ci/setup
+
+.PHONY: wasm
+wasm: $(STATIC)/app.wasm.br ## build the WebAssembly half, compressed
+
+$(WASM): $(WASM_SRC)
+	@mkdir -p $(BIN)
+	GOOS=js GOARCH=wasm $(GO) build -trimpath -ldflags='-s -w' -o $@ ./cmd/wasm
+
+$(STATIC)/app.wasm.br: $(WASM) cmd/assets/main.go
+	$(GO) run ./cmd/assets -in $(WASM) -out $(STATIC)
+
+.PHONY: build
+build: wasm ## build the binary with the WebAssembly half inside
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o $(BIN)/locum ./cmd/locum
+
+.PHONY: vet
+vet: ## go vet for both targets
+	$(GO) vet ./...
+	GOOS=js GOARCH=wasm $(GO) vet ./app/... ./shared/... ./cmd/wasm
+
+.PHONY: lint
+lint: vet ## vet, formatting and staticcheck for both targets
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt'd:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	GOBIN=$(CURDIR)/$(BIN) $(GO) install $(STATICCHECK)
+	$(BIN)/staticcheck ./...
+	GOOS=js GOARCH=wasm $(BIN)/staticcheck ./app/... ./shared/... ./cmd/wasm
+
+.PHONY: e2e
+e2e: setup build ## the browser journeys alone
+	$(GO) test -count=1 -v ./e2e
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for 30 s
+	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+	  echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 30s $$p || exit 1; done; done
+
+.PHONY: check
+check: ## exactly what CI runs
+	.ci/run
+
+.PHONY: clean
+clean: ## remove what the build made
+	rm -rf $(BIN) $(STATIC)/app.wasm*
