@@ -1,0 +1,106 @@
+package sandbox
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"time"
+)
+
+const (
+	maxBody      = 1 << 20
+	writeTimeout = time.Minute
+)
+
+// door stands before every handler: it bounds and reads the body, records the request, refuses a foreign Host and plays
+// the faults that were planned.
+type door struct {
+	s     *Sandbox
+	host  string
+	where func(r *http.Request, body []byte) Endpoint
+	next  http.Handler
+}
+
+// ServeHTTP implements http.Handler.
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	where := d.where(r, body)
+	entry := d.s.record(r, where, body)
+	out := &statusWriter{ResponseWriter: w}
+	defer func() { d.s.settle(entry, out.status) }()
+	// One host, one name: a page elsewhere cannot reach the sandbox under a name of its own (DNS rebinding).
+	if r.Host != d.host {
+		http.Error(out, "this is "+d.host, http.StatusMisdirectedRequest)
+		return
+	}
+	plan := d.s.faults.take(d.s, where)
+	d.s.wait(w, plan.delay)
+	switch {
+	case plan.canned != nil:
+		plan.canned.write(out)
+	case plan.cut:
+		panic(http.ErrAbortHandler)
+	case plan.lose:
+		d.next.ServeHTTP(&blackHole{header: http.Header{}}, r)
+		panic(http.ErrAbortHandler)
+	default:
+		d.next.ServeHTTP(out, r)
+	}
+}
+
+// wait delays an answer. The caller's leaving does not shorten it: the request has arrived and will be processed.
+func (s *Sandbox) wait(w http.ResponseWriter, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d + writeTimeout))
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.closing:
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// statusWriter remembers the status for the request log.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *statusWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// blackHole takes the answer that LoseNextResponse loses.
+type blackHole struct{ header http.Header }
+
+// Header implements http.ResponseWriter.
+func (b *blackHole) Header() http.Header { return b.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (b *blackHole) WriteHeader(int) {}
+
+// Write implements http.ResponseWriter.
+func (b *blackHole) Write(p []byte) (int, error) { return len(p), nil }
