@@ -1,0 +1,131 @@
+package words
+
+import "locum/shared"
+
+var english = Words{
+	Lang: "en",
+	Common: Common{
+		Loading: "Loading…", Retry: "Try again", Reload: "Reload the page", Cancel: "Cancel", Close: "Close", Back: "Back",
+		Unknown: "Not recorded", None: "None", Optional: "optional",
+		Minutes: Plural{"{n} minute", "{n} minutes"}, Seconds: Plural{"{n} second", "{n} seconds"},
+		Hours: Plural{"{n} hour", "{n} hours"}, Days: Plural{"{n} day", "{n} days"},
+	},
+	Header: Header{
+		Product: "Locum", Skip: "Skip to the content", Navigation: "Main", ClinicNavigation: "Clinic", Home: "Today",
+		Connections: "Connections", Schedule: "Schedule", Patients: "Patients", SignOut: "Sign out", SignedIn: "Signed in as {name}",
+		Budget: "Request budget", BudgetOf: "{left} of {limit} requests left", BudgetReset: "the next one returns in {time}",
+		BudgetFree: "free now",
+	},
+	Home: Home{
+		Title: "Today", Hello: "Hello, {name}", EmptyTitle: "Connect your first clinic",
+		EmptyText:     "Connect once, and your day is here: appointments, patients and measurements from your clinic’s own system.",
+		EmptyAction:   "Connect a clinic",
+		EmptyPromise1: "You sign in at your clinic’s platform. Locum never sees that password.",
+		EmptyPromise2: "You decide what Locum may see, and can take it back at any time.",
+		EmptyPromise3: "The keys stay on your server. They never reach this browser.",
+		Glance:        Plural{"{n} appointment today", "{n} appointments today"},
+		NoneToday:     "No appointments today", NextAt: "Next at {time}", NextNow: "In progress since {time}", DoneToday: "Nothing more today",
+		OpenSchedule: "Open the schedule", OpenPatients: "Patients", Another: "Connect another clinic", Attention: "Needs your attention",
+	},
+	Connect: Connect{
+		Title: "Connect a clinic", Lead: "You will sign in at your clinic’s platform and come straight back.",
+		Platform: "Platform", Clinic: "Clinic address", ClinicHint: "The address you use to sign in to your clinic.",
+		ClinicExample: "For example {example}", Known: "Known clinics", OtherClinic: "Another clinic", Asks: "Locum will ask to",
+		AsksLater: "The platform shows you what Locum asks for. Nothing is shared before you agree.",
+		Safety:    "You can end this connection at any time under Connections.", Start: "Continue to sign in", Starting: "Opening…",
+		NoPlatform: "No platform is set up", NoPlatformText: "Whoever runs this Locum has to add a platform to its configuration first.",
+		ClinicEmpty: "Enter the address of your clinic.",
+		ClinicReasons: map[string]string{
+			"": "This is not an address of a clinic on this platform. Check the spelling.",
+		},
+	},
+	Result: Result{
+		Title: "Connecting", Checking: "Finishing the connection…", Done: "Connected", Again: "Start again", Home: "Back to today",
+		CheckAgain: "Check again", BackTo: "Go back to where you were",
+	},
+	Connections: Connections{
+		Title: "Connections", Lead: "Each connection is your own permission at one clinic.", Empty: "No clinic is connected yet.",
+		Granted: "Allowed", More: "Not allowed yet", Excess: "Allowed without being asked for",
+		ExcessText: "The platform granted more than Locum asked. Locum does not use it.",
+		Since:      "Connected on {date}", Fresh: "Access is fresh for another {time} and renews itself.", Stale: "Access renews with the next request.",
+		Kept: "Kept for {time} without use.", KeptOpen: "Kept until you end it.", Budget: "Request budget", BudgetIdle: "No request in the last minutes.",
+		Reconnect: "Reconnect", AllowMore: "Allow more", Disconnect: "Disconnect", DisconnectAsk: "Disconnect {clinic}?",
+		DisconnectText: "Locum forgets this clinic at once and asks the platform to withdraw the permission. You can connect again later.",
+		DisconnectYes:  "Disconnect", DisconnectNo: "Keep it", Disconnected: "{clinic} is disconnected.",
+		Revoked:    "The platform has confirmed the withdrawal.",
+		NotRevoked: "The platform did not confirm the withdrawal. To be sure, remove Locum in your clinic’s settings as well.",
+		Add:        "Connect another clinic", Left: "{left} of {limit}",
+	},
+	Schedule: Schedule{
+		Title: "Schedule", Today: "Today", Previous: "Previous day", Next: "Next day", Mine: "My column", Everyone: "Everyone",
+		Whose: "Whose appointments", Empty: "No appointments for you on this day", EmptyAll: "No appointments on this day",
+		EmptyText: "Use the arrows to look at another day.",
+		NoColumn:  "The platform does not say which column is yours, so you see everyone’s.", Now: "Now",
+		Zone: "Times at the clinic ({zone})", ZoneDevice: "Times on this device: the clinic’s time zone is not known",
+		First: "First visit", Unnamed: "Patient", UnknownStaff: "Staff member",
+		Count: Plural{"{n} appointment", "{n} appointments"}, Cancelled: Plural{"{n} cancelled", "{n} cancelled"},
+		ShowCancelled: "Show cancelled", HideCancelled: "Hide cancelled",
+	},
+	Patients: Patients{
+		Title: "Patients", Search: "Search patients", SearchHint: "Name, email, phone or patient number", Searching: "Searching…",
+		None: "There are no patients here yet", NoneFound: "No patient matches “{query}”", Name: "Name", Born: "Born", Number: "Number",
+		Status: "Status", Previous: "Previous page", Next: "Next page", Page: "Page {n}", SearchShort: "Type at least two characters.",
+		Found: Plural{"{n} patient", "{n} patients"},
+	},
+	Patient: Patient{
+		Title: "Patient", Banner: "Patient identity", Preferred: "Goes by", Born: "Born", Age: "{n} y", AgeMonths: "{n} mo", Sex: "Sex",
+		Gender: "Gender", Pronouns: "Pronouns", Number: "Patient no.", Status: "Status", Since: "Patient since", Guardian: "Guardian",
+		Contact: "Contact", Upcoming: "Upcoming appointments", Past: "Past appointments", NoUpcoming: "Nothing is booked.",
+		NoPast: "No appointment so far.", Unnamed: "Name not recorded", OpenProfile: "Open in {platform}", AllPast: "Show all {n}",
+	},
+	Observations: Observations{
+		Title: "Observations", Empty: "Nothing has been recorded yet.", Add: "Add an observation", Category: "Category", Measure: "What was measured",
+		Value: "Value", Note: "Note", When: "When", Save: "Record it", Saving: "Recording…", Saved: "Recorded at the clinic.",
+		EditNote: "Edit the note", SaveNote: "Save the note", NoteSaved: "The note is saved at the clinic.", NoNote: "No note",
+		Trend: "Trend of {name}: {values}", Latest: "Latest", Needed: "Enter a value, or write a note.", NotNumber: "Enter a number, for example 72.",
+		Systolic: "Systolic", Diastolic: "Diastolic", NoteOnly: "A note only", By: "by {name}", More: "Show all {n}",
+		TimeNeeded: "Enter the day and the time.", Yes: "Yes", No: "No",
+		Readings: Plural{"{n} reading", "{n} readings"},
+	},
+	Session: Session{
+		Ending: "You will be signed out in {time}.", EndingText: "Nothing has happened here for a while.", Stay: "Stay signed in",
+		Connected: "{clinic} is connected.",
+	},
+	SignIn: SignIn{
+		Title: "Sign in", Lead: "Your clinic’s day, through your own server.", Login: "User name", Password: "Password", Submit: "Sign in",
+		Failed:      "That user name and password do not match. Check both and try again.",
+		Throttled:   "Too many attempts. Wait a moment, then try again.",
+		Unavailable: "Signing in is not possible right now. Try again in a minute.",
+		DemoTitle:   "Demo", DemoNote: "This is a demonstration with invented people. One click signs you in.", DemoUse: "Sign in as {name}",
+		NoScript: "Locum needs JavaScript after signing in.",
+	},
+	Callback: Callback{Title: "Connecting your clinic", Back: "Back to Locum"},
+	Unbuilt: Unbuilt{
+		Title: "Locum is not built yet", Text: "The browser’s half is missing. Run “make” in the source directory, then start Locum again.",
+	},
+	NotFound:          NotFound{Title: "This page does not exist", Text: "The address may be misspelt, or the page has moved.", Home: "Back to today"},
+	Problems:          englishProblems,
+	Outcomes:          englishOutcomes,
+	Scopes:            englishScopes,
+	ConnectionStates:  englishStates,
+	AppointmentStates: map[string]string{"reserved": "Reserved", "booked": "Booked", "arrived": "Arrived", "no_show": "Did not come", "cancelled": "Cancelled", "archived": "Archived"},
+	Sexes:             map[string]string{"male": "Male", "female": "Female", "x": "X"},
+	PatientStatuses:   map[string]string{"active": "Active", "discharged": "Discharged", "deceased": "Deceased", "archived": "Archived"},
+	Categories:        map[string]string{"vital_signs": "Vital signs", "laboratory": "Laboratory", "exam": "Examination"},
+	Measures: map[string]string{
+		"8867-4": "Heart rate", "8310-5": "Body temperature", "85354-9": "Blood pressure", "8480-6": "Systolic blood pressure",
+		"8462-4": "Diastolic blood pressure", "29463-7": "Body weight", "8302-2": "Body height", "59408-5": "Oxygen saturation",
+		"2708-6": "Oxygen saturation", "9279-1": "Respiratory rate", "72514-3": "Pain (0–10)", "39156-5": "Body mass index",
+	},
+	Causes: map[string]string{
+		"invalid_grant": "The platform no longer accepts this permission.",
+	},
+}
+
+var englishStates = map[string]Say{
+	shared.StateConnected: {"Connected", "Everything works.", ""},
+	shared.StateDegraded:  {"Platform not reachable", "The platform does not answer at the moment. Locum keeps trying.", ""},
+	shared.StateReconnect: {"Reconnect needed", "The platform has ended this connection.", "Reconnect"},
+	shared.StateMisconfigured: {"Setup problem",
+		"The platform refuses Locum itself. Whoever runs this Locum has to repair its configuration.", ""},
+}

@@ -1,0 +1,132 @@
+package words
+
+import "locum/shared"
+
+var french = Words{
+	Lang: "fr",
+	Common: Common{
+		Loading: "Chargement…", Retry: "Réessayer", Reload: "Recharger la page", Cancel: "Annuler", Close: "Fermer", Back: "Retour",
+		Unknown: "Non renseigné", None: "Aucun", Optional: "facultatif",
+		Minutes: Plural{"{n} minute", "{n} minutes"}, Seconds: Plural{"{n} seconde", "{n} secondes"},
+		Hours: Plural{"{n} heure", "{n} heures"}, Days: Plural{"{n} jour", "{n} jours"},
+	},
+	Header: Header{
+		Product: "Locum", Skip: "Aller au contenu", Navigation: "Principale", ClinicNavigation: "Clinique", Home: "Aujourd’hui",
+		Connections: "Connexions", Schedule: "Horaire", Patients: "Patients", SignOut: "Se déconnecter", SignedIn: "Session de {name}",
+		Budget: "Budget de requêtes", BudgetOf: "{left} requêtes sur {limit} disponibles", BudgetReset: "la prochaine revient dans {time}",
+		BudgetFree: "disponible maintenant",
+	},
+	Home: Home{
+		Title: "Aujourd’hui", Hello: "Bonjour, {name}", EmptyTitle: "Connectez votre première clinique",
+		EmptyText:     "Connectez-vous une fois, et votre journée est ici : rendez-vous, patients et mesures, depuis le système de votre clinique.",
+		EmptyAction:   "Connecter une clinique",
+		EmptyPromise1: "Vous ouvrez votre session sur la plateforme de la clinique. Locum ne voit jamais ce mot de passe.",
+		EmptyPromise2: "Vous décidez de ce que Locum peut voir, et pouvez le retirer à tout moment.",
+		EmptyPromise3: "Les clés restent sur votre serveur. Elles n’atteignent jamais ce navigateur.",
+		Glance:        Plural{"{n} rendez-vous aujourd’hui", "{n} rendez-vous aujourd’hui"},
+		NoneToday:     "Aucun rendez-vous aujourd’hui", NextAt: "Prochain à {time}", NextNow: "En cours depuis {time}", DoneToday: "Plus rien aujourd’hui",
+		OpenSchedule: "Ouvrir l’horaire", OpenPatients: "Patients", Another: "Connecter une autre clinique", Attention: "Demande votre attention",
+	},
+	Connect: Connect{
+		Title: "Connecter une clinique", Lead: "Vous ouvrirez une session sur la plateforme de votre clinique et reviendrez aussitôt.",
+		Platform: "Plateforme", Clinic: "Adresse de la clinique", ClinicHint: "L’adresse par laquelle vous entrez dans votre clinique.",
+		ClinicExample: "Par exemple {example}", Known: "Cliniques connues", OtherClinic: "Une autre clinique", Asks: "Locum demandera de",
+		AsksLater: "La plateforme vous montre ce que Locum demande. Rien n’est partagé avant votre accord.",
+		Safety:    "Vous pouvez mettre fin à cette connexion à tout moment sous Connexions.", Start: "Continuer vers la plateforme", Starting: "Ouverture…",
+		NoPlatform: "Aucune plateforme n’est configurée", NoPlatformText: "La personne qui exploite ce Locum doit d’abord ajouter une plateforme à sa configuration.",
+		ClinicEmpty: "Indiquez l’adresse de votre clinique.",
+		ClinicReasons: map[string]string{
+			"": "Ce n’est pas l’adresse d’une clinique de cette plateforme. Vérifiez l’orthographe.",
+		},
+	},
+	Result: Result{
+		Title: "Connexion", Checking: "Fin de la connexion…", Done: "Connectée", Again: "Recommencer", Home: "Retour à aujourd’hui",
+		CheckAgain: "Vérifier encore", BackTo: "Revenir où vous étiez",
+	},
+	Connections: Connections{
+		Title: "Connexions", Lead: "Chaque connexion est votre propre permission dans une clinique.", Empty: "Aucune clinique n’est encore connectée.",
+		Granted: "Permis", More: "Pas encore permis", Excess: "Permis sans avoir été demandé",
+		ExcessText: "La plateforme a accordé plus que Locum n’a demandé. Locum ne s’en sert pas.",
+		Since:      "Connectée le {date}", Fresh: "L’accès est valable encore {time} et se renouvelle seul.", Stale: "L’accès se renouvelle à la prochaine requête.",
+		Kept: "Conservée {time} sans utilisation.", KeptOpen: "Conservée jusqu’à ce que vous y mettiez fin.", Budget: "Budget de requêtes",
+		BudgetIdle: "Aucune requête ces dernières minutes.",
+		Reconnect:  "Reconnecter", AllowMore: "Permettre plus", Disconnect: "Déconnecter", DisconnectAsk: "Déconnecter {clinic} ?",
+		DisconnectText: "Locum oublie aussitôt cette clinique et demande à la plateforme de retirer la permission. Vous pourrez la connecter à nouveau.",
+		DisconnectYes:  "Déconnecter", DisconnectNo: "La garder", Disconnected: "{clinic} est déconnectée.",
+		Revoked:    "La plateforme a confirmé le retrait.",
+		NotRevoked: "La plateforme n’a pas confirmé le retrait. Par prudence, retirez aussi Locum dans les réglages de votre clinique.",
+		Add:        "Connecter une autre clinique", Left: "{left} sur {limit}",
+	},
+	Schedule: Schedule{
+		Title: "Horaire", Today: "Aujourd’hui", Previous: "Jour précédent", Next: "Jour suivant", Mine: "Ma colonne", Everyone: "Tout le monde",
+		Whose: "Quels rendez-vous", Empty: "Aucun rendez-vous pour vous ce jour-là", EmptyAll: "Aucun rendez-vous ce jour-là",
+		EmptyText: "Les flèches mènent à un autre jour.",
+		NoColumn:  "La plateforme ne dit pas quelle colonne est la vôtre : vous voyez celles de tout le monde.", Now: "Maintenant",
+		Zone: "Heures de la clinique ({zone})", ZoneDevice: "Heures de cet appareil : le fuseau de la clinique n’est pas connu",
+		First: "Première visite", Unnamed: "Patient", UnknownStaff: "Membre du personnel",
+		Count: Plural{"{n} rendez-vous", "{n} rendez-vous"}, Cancelled: Plural{"{n} annulé", "{n} annulés"},
+		ShowCancelled: "Montrer les annulés", HideCancelled: "Cacher les annulés",
+	},
+	Patients: Patients{
+		Title: "Patients", Search: "Chercher un patient", SearchHint: "Nom, courriel, téléphone ou numéro de patient", Searching: "Recherche…",
+		None: "Il n’y a pas encore de patient ici", NoneFound: "Aucun patient ne correspond à « {query} »", Name: "Nom", Born: "Naissance", Number: "Numéro",
+		Status: "Statut", Previous: "Page précédente", Next: "Page suivante", Page: "Page {n}", SearchShort: "Tapez au moins deux caractères.",
+		Found: Plural{"{n} patient", "{n} patients"},
+	},
+	Patient: Patient{
+		Title: "Patient", Banner: "Identité du patient", Preferred: "Nom usuel", Born: "Naissance", Age: "{n} ans", AgeMonths: "{n} mois", Sex: "Sexe",
+		Gender: "Genre", Pronouns: "Pronoms", Number: "N° de patient", Status: "Statut", Since: "Patient depuis", Guardian: "Tuteur",
+		Contact: "Coordonnées", Upcoming: "Rendez-vous à venir", Past: "Rendez-vous passés", NoUpcoming: "Rien n’est réservé.",
+		NoPast: "Aucun rendez-vous jusqu’ici.", Unnamed: "Nom non renseigné", OpenProfile: "Ouvrir dans {platform}", AllPast: "Tout montrer ({n})",
+	},
+	Observations: Observations{
+		Title: "Observations", Empty: "Rien n’a encore été noté.", Add: "Ajouter une observation", Category: "Catégorie", Measure: "Ce qui a été mesuré",
+		Value: "Valeur", Note: "Note", When: "Quand", Save: "Enregistrer", Saving: "Enregistrement…", Saved: "Enregistré à la clinique.",
+		EditNote: "Modifier la note", SaveNote: "Enregistrer la note", NoteSaved: "La note est enregistrée à la clinique.", NoNote: "Pas de note",
+		Trend: "Évolution de {name} : {values}", Latest: "Dernière", Needed: "Indiquez une valeur, ou écrivez une note.", NotNumber: "Indiquez un nombre, par exemple 72.",
+		Systolic: "Systolique", Diastolic: "Diastolique", NoteOnly: "Une note seule", By: "par {name}", More: "Tout montrer ({n})",
+		TimeNeeded: "Indiquez le jour et l’heure.", Yes: "Oui", No: "Non",
+		Readings: Plural{"{n} mesure", "{n} mesures"},
+	},
+	Session: Session{
+		Ending: "Votre session se ferme dans {time}.", EndingText: "Rien ne s’est passé ici depuis un moment.", Stay: "Rester connecté",
+		Connected: "{clinic} est connectée.",
+	},
+	SignIn: SignIn{
+		Title: "Ouvrir une session", Lead: "La journée de votre clinique, par votre propre serveur.", Login: "Nom d’utilisateur", Password: "Mot de passe", Submit: "Entrer",
+		Failed:      "Ce nom d’utilisateur et ce mot de passe ne vont pas ensemble. Vérifiez les deux et réessayez.",
+		Throttled:   "Trop d’essais. Attendez un moment, puis réessayez.",
+		Unavailable: "Il n’est pas possible d’ouvrir une session en ce moment. Réessayez dans une minute.",
+		DemoTitle:   "Démonstration", DemoNote: "Ceci est une démonstration avec des personnes inventées. Un clic suffit pour entrer.", DemoUse: "Entrer comme {name}",
+		NoScript: "Locum a besoin de JavaScript une fois la session ouverte.",
+	},
+	Callback: Callback{Title: "Connexion de votre clinique", Back: "Retour à Locum"},
+	Unbuilt: Unbuilt{
+		Title: "Locum n’est pas encore construit", Text: "La moitié du navigateur manque. Lancez « make » dans le dossier des sources, puis redémarrez Locum.",
+	},
+	NotFound:          NotFound{Title: "Cette page n’existe pas", Text: "L’adresse est peut-être mal écrite, ou la page a changé de place.", Home: "Retour à aujourd’hui"},
+	Problems:          frenchProblems,
+	Outcomes:          frenchOutcomes,
+	Scopes:            frenchScopes,
+	ConnectionStates:  frenchStates,
+	AppointmentStates: map[string]string{"reserved": "Retenu", "booked": "Réservé", "arrived": "Arrivé", "no_show": "Absent", "cancelled": "Annulé", "archived": "Archivé"},
+	Sexes:             map[string]string{"male": "Masculin", "female": "Féminin", "x": "X"},
+	PatientStatuses:   map[string]string{"active": "Actif", "discharged": "Congé donné", "deceased": "Décédé", "archived": "Archivé"},
+	Categories:        map[string]string{"vital_signs": "Signes vitaux", "laboratory": "Laboratoire", "exam": "Examen"},
+	Measures: map[string]string{
+		"8867-4": "Fréquence cardiaque", "8310-5": "Température corporelle", "85354-9": "Tension artérielle", "8480-6": "Tension systolique",
+		"8462-4": "Tension diastolique", "29463-7": "Poids", "8302-2": "Taille", "59408-5": "Saturation en oxygène",
+		"2708-6": "Saturation en oxygène", "9279-1": "Fréquence respiratoire", "72514-3": "Douleur (0–10)", "39156-5": "Indice de masse corporelle",
+	},
+	Causes: map[string]string{
+		"invalid_grant": "La plateforme n’accepte plus cette permission.",
+	},
+}
+
+var frenchStates = map[string]Say{
+	shared.StateConnected: {"Connectée", "Tout fonctionne.", ""},
+	shared.StateDegraded:  {"Plateforme injoignable", "La plateforme ne répond pas pour le moment. Locum continue d’essayer.", ""},
+	shared.StateReconnect: {"À reconnecter", "La plateforme a mis fin à cette connexion.", "Reconnecter"},
+	shared.StateMisconfigured: {"Problème de réglage",
+		"La plateforme refuse Locum lui-même. La personne qui exploite ce Locum doit réparer sa configuration.", ""},
+}

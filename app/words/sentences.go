@@ -1,0 +1,114 @@
+package words
+
+import "locum/shared"
+
+// Words is everything that Locum says in one language: a field per place where it is read, a table per vocabulary.
+type Words struct {
+	Lang string
+
+	Common       Common
+	Header       Header
+	Home         Home
+	Connect      Connect
+	Result       Result
+	Connections  Connections
+	Schedule     Schedule
+	Patients     Patients
+	Patient      Patient
+	Observations Observations
+	Session      Session
+	SignIn       SignIn
+	Callback     Callback
+	Unbuilt      Unbuilt
+	NotFound     NotFound
+
+	Problems map[shared.Code]Say
+	Outcomes map[shared.Code]Say
+
+	Scopes            map[string]string
+	ConnectionStates  map[string]Say
+	AppointmentStates map[string]string
+	Sexes             map[string]string
+	PatientStatuses   map[string]string
+	Categories        map[string]string
+	Measures          map[string]string
+	Causes            map[string]string
+}
+
+// Common is said in many places.
+type Common struct {
+	Loading, Retry, Reload, Cancel, Close, Back, Unknown, None, Optional string
+	Minutes, Seconds, Hours, Days                                        Plural
+}
+
+// Header is said around every page.
+type Header struct {
+	Product, Skip, Navigation, ClinicNavigation, Home, Connections, Schedule, Patients, SignOut, SignedIn string
+	Budget, BudgetOf, BudgetReset, BudgetFree                                                             string
+}
+
+// Home is the first page.
+type Home struct {
+	Title, Hello, EmptyTitle, EmptyText, EmptyAction, EmptyPromise1, EmptyPromise2, EmptyPromise3 string
+	Glance                                                                                        Plural
+	NoneToday, NextAt, NextNow, DoneToday, OpenSchedule, OpenPatients, Another, Attention         string
+}
+
+// Connect is the page where a connection begins.
+type Connect struct {
+	Title, Lead, Platform, Clinic, ClinicHint, ClinicExample, Known, OtherClinic, Asks, AsksLater, Safety, Start, Starting string
+	NoPlatform, NoPlatformText, ClinicEmpty                                                                                string
+	ClinicReasons                                                                                                          map[string]string
+}
+
+// Result is the page that explains how an authorization ended.
+type Result struct{ Title, Checking, Done, Again, Home, CheckAgain, BackTo string }
+
+// Connections is the page of a practitioner's grants.
+type Connections struct {
+	Title, Lead, Empty, Granted, More, Excess, ExcessText, Since, Fresh, Stale, Kept, KeptOpen, Budget, BudgetIdle      string
+	Reconnect, AllowMore, Disconnect, DisconnectAsk, DisconnectText, DisconnectYes, DisconnectNo, Disconnected, Revoked string
+	NotRevoked, Add, Left                                                                                               string
+}
+
+// Schedule is the page of one day.
+type Schedule struct {
+	Title, Today, Previous, Next, Mine, Everyone, Whose, Empty, EmptyAll, EmptyText, NoColumn, Now, Zone, ZoneDevice, First, Unnamed, UnknownStaff string
+	Count, Cancelled                                                                                                                               Plural
+	ShowCancelled, HideCancelled                                                                                                                   string
+}
+
+// Patients is the list with its search.
+type Patients struct {
+	Title, Search, SearchHint, Searching, None, NoneFound, Name, Born, Number, Status, Previous, Next, Page, SearchShort string
+	Found                                                                                                                Plural
+}
+
+// Patient is the page of one patient.
+type Patient struct {
+	Title, Banner, Preferred, Born, Age, AgeMonths, Sex, Gender, Pronouns, Number, Status, Since, Guardian, Contact, Upcoming, Past, NoUpcoming, NoPast, Unnamed, OpenProfile, AllPast string
+}
+
+// Observations are a patient's measurements and findings.
+type Observations struct {
+	Title, Empty, Add, Category, Measure, Value, Note, When, Save, Saving, Saved, EditNote, SaveNote, NoteSaved, NoNote, Trend, Latest, Needed, NotNumber, Systolic, Diastolic, NoteOnly, By, More, TimeNeeded string
+	Yes, No                                                                                                                                                                                                    string
+	Readings                                                                                                                                                                                                   Plural
+}
+
+// Session is said about the practitioner's own session.
+type Session struct{ Ending, EndingText, Stay, Connected string }
+
+// SignIn is the plain page outside the app.
+type SignIn struct {
+	Title, Lead, Login, Password, Submit, Failed, Throttled, Unavailable, DemoTitle, DemoNote, DemoUse, NoScript string
+}
+
+// Callback is the plain page for a return from a platform that cannot be led on.
+type Callback struct{ Title, Back string }
+
+// Unbuilt is the plain page of a server without its WebAssembly half.
+type Unbuilt struct{ Title, Text string }
+
+// NotFound is the page for a path that is none.
+type NotFound struct{ Title, Text, Home string }
