@@ -1,0 +1,152 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"locum/bff/secret"
+)
+
+// Answer is a complete answer of the token endpoint, raw and not interpreted: the caller stores it before it asks
+// ParseToken what it means, so that a crash in between loses no token.
+type Answer struct {
+	Status     int
+	Body       secret.String // at most 64 kB
+	ReceivedAt time.Time     // when the last byte had come; lifetimes count from here
+}
+
+// TransportError says that no complete answer came. Sent is false only when no byte of the request was written, so
+// that repeating it is safe; otherwise the server may have acted on it.
+type TransportError struct {
+	Sent bool
+	Err  error
+}
+
+func (e *TransportError) Error() string {
+	if e.Sent {
+		return "outcome unknown: " + e.Err.Error()
+	}
+	return "not sent: " + e.Err.Error()
+}
+
+func (e *TransportError) Unwrap() error { return e.Err }
+
+var (
+	// ErrSecret says that a request was not sent because the client secret could not be read or is empty.
+	ErrSecret = errors.New("no client secret")
+	// ErrTooLarge says that an answer was larger than 64 kB.
+	ErrTooLarge = errors.New("answer too large")
+	// ErrNoEndpoint says that the server has no such endpoint.
+	ErrNoEndpoint = errors.New("no such endpoint")
+)
+
+// Exchange redeems an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5). The error is a *TransportError, or wraps
+// ErrSecret; any complete answer, whatever its status, is an Answer. The request is sent at most once.
+func (c *Client) Exchange(ctx context.Context, code, verifier secret.String) (Answer, error) {
+	return c.post(ctx, c.config.Server.Token, url.Values{
+		"grant_type":    {"authorization_code"},
+		"code":          {code.Reveal()},
+		"code_verifier": {verifier.Reveal()},
+		"redirect_uri":  {c.config.RedirectURI},
+	})
+}
+
+// Refresh trades a refresh token for new tokens (RFC 6749 §6), asking for the scopes it already has. Errors as
+// Exchange.
+func (c *Client) Refresh(ctx context.Context, refresh secret.String) (Answer, error) {
+	return c.post(ctx, c.config.Server.Token, url.Values{
+		"grant_type":    {"refresh_token"},
+		"refresh_token": {refresh.Reveal()},
+	})
+}
+
+// Revoke asks the server to forget a token; hint is "refresh_token", "access_token" or "" (RFC 7009 §2.1). Nil means
+// that it answered 200, which it also does for a token that it did not know (§2.2). Otherwise the error is a
+// *ResponseError, a *TransportError, or wraps ErrSecret or ErrNoEndpoint.
+func (c *Client) Revoke(ctx context.Context, token secret.String, hint string) error {
+	if c.config.Server.Revocation == "" {
+		return fmt.Errorf("revocation: %w", ErrNoEndpoint)
+	}
+	form := url.Values{"token": {token.Reveal()}}
+	if hint != "" {
+		form.Set("token_type_hint", hint)
+	}
+	answer, err := c.post(ctx, c.config.Server.Revocation, form)
+	if err != nil {
+		return err
+	}
+	if answer.Status != http.StatusOK {
+		return parseError(answer)
+	}
+	return nil
+}
+
+// post sends one authenticated form. GetBody is removed, because with it net/http repeats a request on a fresh
+// connection when a kept one turns out to be dead: whether to repeat is the caller's decision alone.
+func (c *Client) post(ctx context.Context, endpoint string, form url.Values) (Answer, error) {
+	key, err := c.config.Secret()
+	if err != nil {
+		return Answer{}, fmt.Errorf("%w: %w", ErrSecret, err)
+	}
+	if key.Empty() {
+		return Answer{}, ErrSecret
+	}
+	form.Set("client_id", c.config.ID)
+	form.Set("client_secret", key.Reveal())
+	request, err := http.NewRequest(http.MethodPost, endpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		return Answer{}, &TransportError{Err: errors.New("request cannot be built")}
+	}
+	request.GetBody = nil
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return c.do(ctx, request)
+}
+
+// do sends a request within the client's deadline and reads its whole answer.
+func (c *Client) do(ctx context.Context, request *http.Request) (Answer, error) {
+	if err := c.enter(); err != nil {
+		return Answer{}, &TransportError{Err: err}
+	}
+	defer c.flying.Done()
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	defer context.AfterFunc(c.life, cancel)()
+
+	var sent atomic.Bool
+	trace := &httptrace.ClientTrace{
+		WroteHeaders: func() { sent.Store(true) },
+		WroteRequest: func(info httptrace.WroteRequestInfo) { sent.CompareAndSwap(false, info.Err == nil) },
+	}
+	request.Header.Set("Accept", "application/json")
+	request.Header.Set("User-Agent", "Locum")
+	response, err := c.http.Do(request.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	if err != nil {
+		return Answer{}, &TransportError{Sent: sent.Load(), Err: cause(err)}
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return Answer{}, &TransportError{Sent: true, Err: err}
+	case len(body) > maxBody:
+		return Answer{}, &TransportError{Sent: true, Err: ErrTooLarge}
+	}
+	return Answer{Status: response.StatusCode, Body: secret.New(string(body)), ReceivedAt: time.Now()}, nil
+}
+
+// cause takes the URL off an error of net/http: the reader knows the endpoint, and a log needs no more.
+func cause(err error) error {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		return wrapped.Err
+	}
+	return err
+}

@@ -1,0 +1,172 @@
+package oauth
+
+import (
+	"context"
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// keySet holds a server's signing keys (RFC 7517): fetched when first needed, and again when a token names a key that
+// is not among them, but never more often than refetchAfter. It is small and our own, because the JWKS library at hand
+// (jwkset) reads a body without a limit, keeps a goroutine per set, and makes callers wait for its rate limit instead
+// of refusing them.
+type keySet struct {
+	client *Client // fetches, within its deadline, and counts the fetch
+
+	mu      sync.Mutex
+	keys    map[string]*rsa.PublicKey // replaced as a whole, never changed
+	fetched time.Time                 // last success
+	tried   time.Time                 // end of the last attempt
+	last    error                     // of the last attempt
+	flight  chan struct{}             // closed when the attempt under way ends; nil when none is
+}
+
+const (
+	// refetchAfter bounds what tokens with invented key ids can cause: two fetches a minute.
+	refetchAfter = 30 * time.Second
+	// retryAfter is the pause after a failed fetch while there is no key at all.
+	retryAfter = 5 * time.Second
+	// keysFresh is how long keys are used without asking again; keysStale how long when asking fails.
+	keysFresh = time.Hour
+	keysStale = 24 * time.Hour
+
+	maxKeys = 64
+)
+
+var (
+	errUnknownKey = errors.New("the server has no such signing key")
+	errNoKeys     = errors.New("the server's signing keys cannot be read")
+)
+
+// key is the public key named kid. Errors: errUnknownKey; errNoKeys wrapped around the reason; ctx's own.
+func (s *keySet) key(ctx context.Context, kid string) (*rsa.PublicKey, error) {
+	for waited := false; ; waited = true {
+		s.mu.Lock()
+		age := time.Since(s.fetched)
+		known := s.keys[kid]
+		if known != nil && age < keysFresh || waited || !s.due() {
+			defer s.mu.Unlock()
+			return s.judge(known, age)
+		}
+		flight, err := s.launch(ctx)
+		s.mu.Unlock()
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errNoKeys, err)
+		}
+		select {
+		case <-flight:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", errNoKeys, ctx.Err())
+		}
+	}
+}
+
+// judge turns what is known into an answer once no fetch can help. Called with the lock held.
+func (s *keySet) judge(known *rsa.PublicKey, age time.Duration) (*rsa.PublicKey, error) {
+	switch {
+	case known != nil && age < keysStale:
+		return known, nil
+	case s.last != nil:
+		return nil, fmt.Errorf("%w: %w", errNoKeys, s.last)
+	}
+	return nil, errUnknownKey
+}
+
+// due says whether a fetch is under way or may be begun. Called with the lock held.
+func (s *keySet) due() bool {
+	pause := refetchAfter
+	if s.keys == nil {
+		pause = retryAfter
+	}
+	return s.flight != nil || s.tried.IsZero() || time.Since(s.tried) >= pause
+}
+
+// launch joins the fetch under way or begins one. It does not end with the caller who began it: others wait for it
+// too. The client's Close waits for it. Called with the lock held.
+func (s *keySet) launch(ctx context.Context) (<-chan struct{}, error) {
+	if s.flight != nil {
+		return s.flight, nil
+	}
+	if err := s.client.enter(); err != nil {
+		return nil, err
+	}
+	flight := make(chan struct{})
+	s.flight = flight
+	go func() {
+		defer s.client.flying.Done()
+		defer close(flight)
+		body, err := s.client.fetchKeys(context.WithoutCancel(ctx))
+		var keys map[string]*rsa.PublicKey
+		if err == nil {
+			keys, err = parseKeys(body)
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.flight, s.tried, s.last = nil, time.Now(), err
+		if err == nil {
+			s.keys, s.fetched = keys, s.tried
+		}
+	}()
+	return flight, nil
+}
+
+// fetchKeys reads the server's key set once.
+func (c *Client) fetchKeys(ctx context.Context) ([]byte, error) {
+	request, err := http.NewRequest(http.MethodGet, c.config.Server.JWKS, nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.do(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	if answer.Status != http.StatusOK {
+		return nil, &ResponseError{Status: answer.Status}
+	}
+	return []byte(answer.Body.Reveal()), nil
+}
+
+// parseKeys keeps the RSA signing keys for RS256 of a key set and ignores every other entry, as RFC 7517 §5 asks. Of
+// two keys with one id the first counts.
+func parseKeys(body []byte) (map[string]*rsa.PublicKey, error) {
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(body, &set); err != nil || set.Keys == nil {
+		return nil, errors.New("not a key set")
+	}
+	keys := map[string]*rsa.PublicKey{}
+	for _, raw := range set.Keys[:min(len(set.Keys), maxKeys)] {
+		kid, key := parseKey(raw)
+		if key != nil && keys[kid] == nil {
+			keys[kid] = key
+		}
+	}
+	return keys, nil
+}
+
+// parseKey answers nil for anything but an RSA key of 2048 to 8192 bits with an id, use "sig", and no other algorithm
+// than RS256 (RFC 7518 §3.3, §6.3.1).
+func parseKey(raw json.RawMessage) (string, *rsa.PublicKey) {
+	var k struct{ Kty, Kid, Use, Alg, N, E string }
+	if json.Unmarshal(raw, &k) != nil || k.Kty != "RSA" || k.Kid == "" || k.Use != "sig" || k.Alg != "" && k.Alg != algorithm {
+		return "", nil
+	}
+	n, err1 := base64.RawURLEncoding.DecodeString(k.N)
+	e, err2 := base64.RawURLEncoding.DecodeString(k.E)
+	if err1 != nil || err2 != nil || len(e) > 4 {
+		return "", nil
+	}
+	modulus, exponent := new(big.Int).SetBytes(n), new(big.Int).SetBytes(e).Int64()
+	if bits := modulus.BitLen(); bits < 2048 || bits > 8192 || exponent < 3 || exponent > 1<<31-1 || exponent%2 == 0 {
+		return "", nil
+	}
+	return k.Kid, &rsa.PublicKey{N: modulus, E: int(exponent)}
+}

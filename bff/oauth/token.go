@@ -1,0 +1,243 @@
+package oauth
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"locum/bff/secret"
+)
+
+// Token is a successful token answer (RFC 6749 §5.1). ExpiresIn is always positive and at most a day;
+// RefreshExpiresIn is 0 when the server states no end, as Keycloak does for offline tokens. Refresh, ID, Scope and
+// SessionState may be empty.
+type Token struct {
+	Access, Refresh, ID         secret.String
+	ExpiresIn, RefreshExpiresIn time.Duration
+	Scope, SessionState         string
+}
+
+// ResponseError is a complete answer that refuses. Code is the error code of RFC 6749 §5.2, "" when the answer did not
+// hold a well-formed one or came with a status other than 4xx: only a server that has understood the request can say
+// invalid_grant. Description is the server's own text, shortened to 200 printable characters; it is not part of
+// Error(), because a server may repeat in it what it was sent.
+type ResponseError struct {
+	Status            int
+	Code, Description string
+}
+
+func (e *ResponseError) Error() string {
+	if e.Code == "" {
+		return "answered with status " + strconv.Itoa(e.Status)
+	}
+	return "answered " + e.Code + " with status " + strconv.Itoa(e.Status)
+}
+
+// ErrMalformed says that an answer with status 200 is not a token answer.
+var ErrMalformed = errors.New("malformed token answer")
+
+const (
+	maxLifetime        = 24 * time.Hour
+	maxRefreshLifetime = 365 * 24 * time.Hour
+	// unstatedLifetime is assumed when expires_in is left out, as RFC 6749 §5.1 allows: short, so that the token is
+	// refreshed rather than trusted.
+	unstatedLifetime = time.Minute
+)
+
+// ParseToken reads a token answer. The error is a *ResponseError, or wraps ErrMalformed.
+//
+// It bears with what servers do without harm: unknown members, token_type absent or in another case, expires_in absent,
+// fractional, or a string ("300"), refresh_expires_in absent, 0 or unreadable. It refuses duplicate members, tokens
+// that do not fit a header or a form, a token_type other than bearer, and an expires_in that is no positive number.
+// A lifetime longer than a day counts as a day.
+func ParseToken(answer Answer) (Token, error) {
+	if answer.Status != http.StatusOK {
+		return Token{}, parseError(answer)
+	}
+	m, err := parseMembers([]byte(answer.Body.Reveal()))
+	if err != nil {
+		return Token{}, err
+	}
+	access, err1 := m.text("access_token")
+	refresh, err2 := m.text("refresh_token")
+	id, err3 := m.text("id_token")
+	kind, err4 := m.text("token_type")
+	scope, err5 := m.text("scope")
+	session, err6 := m.text("session_state")
+	lifetime, err7 := m.lifetime()
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7); err != nil {
+		return Token{}, err
+	}
+	switch {
+	case !isBearer(access):
+		return Token{}, fmt.Errorf("%w: access_token", ErrMalformed)
+	case !isVisible(refresh) || !isVisible(id):
+		return Token{}, fmt.Errorf("%w: refresh_token or id_token", ErrMalformed)
+	case kind != "" && !strings.EqualFold(kind, "bearer"):
+		return Token{}, fmt.Errorf("%w: token_type", ErrMalformed)
+	}
+	return Token{
+		Access: secret.New(access), Refresh: secret.New(refresh), ID: secret.New(id),
+		ExpiresIn: lifetime, RefreshExpiresIn: m.refreshLifetime(),
+		Scope: scope, SessionState: session,
+	}, nil
+}
+
+// parseError reads a refusal (RFC 6749 §5.2).
+func parseError(answer Answer) *ResponseError {
+	e := &ResponseError{Status: answer.Status}
+	if answer.Status < 400 || answer.Status > 499 {
+		return e
+	}
+	m, err := parseMembers([]byte(answer.Body.Reveal()))
+	if err != nil {
+		return e
+	}
+	if code, err := m.text("error"); err == nil && isErrorCode(code) {
+		e.Code = code
+	}
+	if text, err := m.text("error_description"); err == nil {
+		e.Description = printable(text, 200)
+	}
+	return e
+}
+
+// members are the members of a JSON object, by their exact names.
+type members map[string]json.RawMessage
+
+// parseMembers refuses anything but one object whose member names are all different: with two access_tokens, two
+// readers may believe different ones.
+func parseMembers(body []byte) (members, error) {
+	if !utf8.Valid(body) || !json.Valid(body) {
+		return nil, fmt.Errorf("%w: not JSON", ErrMalformed)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
+		return nil, fmt.Errorf("%w: not an object", ErrMalformed)
+	}
+	m := members{}
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			return nil, fmt.Errorf("%w: not JSON", ErrMalformed)
+		}
+		key := name.(string) // json.Valid has said that the body is an object, whose keys are strings
+		if _, twice := m[key]; twice {
+			return nil, fmt.Errorf("%w: a member stands twice", ErrMalformed)
+		}
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			return nil, fmt.Errorf("%w: not JSON", ErrMalformed)
+		}
+		m[key] = value
+	}
+	return m, nil
+}
+
+// text is a string member, "" when absent or null.
+func (m members) text(name string) (string, error) {
+	raw, ok := m[name]
+	if !ok || string(raw) == "null" {
+		return "", nil
+	}
+	var s string
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return "", fmt.Errorf("%w: %s is no string", ErrMalformed, name)
+	}
+	return s, nil
+}
+
+// lifetime is expires_in.
+func (m members) lifetime() (time.Duration, error) {
+	if _, ok := m["expires_in"]; !ok {
+		return unstatedLifetime, nil
+	}
+	d, ok := m.seconds("expires_in", maxLifetime)
+	if !ok || d <= 0 {
+		return 0, fmt.Errorf("%w: expires_in", ErrMalformed)
+	}
+	return d, nil
+}
+
+// refreshLifetime is Keycloak's refresh_expires_in, which is advice and therefore never an error.
+func (m members) refreshLifetime() time.Duration {
+	d, ok := m.seconds("refresh_expires_in", maxRefreshLifetime)
+	if !ok || d < 0 {
+		return 0
+	}
+	return d
+}
+
+// seconds reads a number of seconds, written as a number or as a string, rounded down to whole ones and capped.
+func (m members) seconds(name string, limit time.Duration) (time.Duration, bool) {
+	s := strings.Trim(string(m[name]), `"`)
+	if s == "" || strings.Trim(s, "0123456789.eE+-") != "" {
+		return 0, false // also keeps ParseFloat's "inf", "nan" and hexadecimal out
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	switch {
+	case err != nil && !errors.Is(err, strconv.ErrRange), math.IsNaN(f):
+		return 0, false
+	case f >= limit.Seconds():
+		return limit, true
+	case f < 0:
+		return -1, true
+	}
+	return time.Duration(math.Floor(f)) * time.Second, true
+}
+
+// isBearer says whether s can stand in an Authorization header: b64token of RFC 6750 §2.1.
+func isBearer(s string) bool {
+	body := strings.TrimRight(s, "=")
+	if body == "" {
+		return false
+	}
+	for i := 0; i < len(body); i++ {
+		if !isAlnum(body[i]) && !strings.ContainsRune("-._~+/", rune(body[i])) {
+			return false
+		}
+	}
+	return true
+}
+
+// isVisible says whether s is visible ASCII, so that no form or log line breaks on it. The empty string is.
+func isVisible(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < 0x21 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+// isErrorCode says whether s is an error code of the characters of RFC 6749 §5.2, at most 64 of them.
+func isErrorCode(s string) bool {
+	return s != "" && len(s) <= 64 && isVisible(s) && !strings.ContainsAny(s, `"\`)
+}
+
+func isAlnum(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+}
+
+// printable makes foreign text inert: valid UTF-8 without control or format characters, at most limit characters.
+func printable(s string, limit int) string {
+	var b strings.Builder
+	for _, r := range s {
+		if limit == 0 {
+			break
+		}
+		if !strconv.IsPrint(r) || r == utf8.RuneError {
+			r = ' '
+		}
+		b.WriteRune(r)
+		limit--
+	}
+	return strings.TrimSpace(b.String())
+}

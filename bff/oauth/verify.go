@@ -1,0 +1,236 @@
+package oauth
+
+import (
+	"context"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"locum/bff/secret"
+)
+
+// algorithm is the one signature algorithm accepted ("Jane guide, Understanding the JWT Access Token"). It is pinned
+// here and never read from metadata, where Jane's server also advertises HS256.
+const algorithm = "RS256"
+
+const (
+	clockSkew = 60 * time.Second
+	maxToken  = 16 << 10
+)
+
+// Codes of a TokenError.
+const (
+	TokenMalformed   = "malformed"
+	TokenAlgorithm   = "algorithm"
+	TokenUnknownKey  = "unknown_key"
+	TokenSignature   = "signature"
+	TokenIssuer      = "issuer"
+	TokenAudience    = "audience"
+	TokenParty       = "authorized_party"
+	TokenExpired     = "expired"
+	TokenNotYetValid = "not_yet_valid"
+	TokenType        = "type"
+	TokenSubject     = "subject"
+	TokenNonce       = "nonce"
+	TokenHash        = "at_hash"
+	// TokenKeysUnavailable is no verdict on the token: the server's keys could not be read just now.
+	TokenKeysUnavailable = "keys_unavailable"
+)
+
+// TokenError says why a token was not accepted. Err, where set, is the cause and holds no part of the token.
+type TokenError struct {
+	Code string
+	Err  error
+}
+
+func (e *TokenError) Error() string {
+	if e.Err == nil {
+		return "token refused: " + e.Code
+	}
+	return "token refused: " + e.Code + ": " + e.Err.Error()
+}
+
+func (e *TokenError) Unwrap() error { return e.Err }
+
+// Temporary says that the token was not judged at all.
+func (e *TokenError) Temporary() bool { return e.Code == TokenKeysUnavailable }
+
+// Claims are the checked claims of a token. Audience is the platform's business. Extra holds every claim as
+// encoding/json decodes it, numbers as json.Number.
+type Claims struct {
+	Issuer, Subject, AuthorizedParty, ID, Type, SID, Nonce string
+	Audience, Scopes                                       []string
+	Expiry, IssuedAt                                       time.Time
+	Extra                                                  map[string]any
+}
+
+// VerifyAccess checks an access token that is a JWT: signed with RS256 by a key of the server's set, exact issuer, azp
+// this client, typ Bearer, a subject, and exp, nbf and iat within 60 s of this clock ("Jane guide, Understanding the
+// JWT Access Token"; RFC 8725). It does not check the audience. The error is a *TokenError.
+func (c *Client) VerifyAccess(ctx context.Context, token secret.String) (Claims, error) {
+	claims, err := c.verify(ctx, token)
+	switch {
+	case err != nil:
+		return Claims{}, err
+	case claims.Type != "Bearer":
+		return Claims{}, &TokenError{Code: TokenType}
+	case claims.AuthorizedParty != c.config.ID:
+		return Claims{}, &TokenError{Code: TokenParty}
+	}
+	return claims, nil
+}
+
+// VerifyID checks an id_token as OpenID Connect Core §3.1.3.7 asks: signature and times as VerifyAccess, this client
+// in its audience and as its azp where it has one or several audiences, the nonce that was sent (none, if none was),
+// and the at_hash of the access token where it has one (§3.1.3.8). The error is a *TokenError.
+func (c *Client) VerifyID(ctx context.Context, token, nonce, access secret.String) (Claims, error) {
+	claims, err := c.verify(ctx, token)
+	switch {
+	case err != nil:
+		return Claims{}, err
+	case claims.Type != "" && claims.Type != "ID", claims.Extra["events"] != nil:
+		return Claims{}, &TokenError{Code: TokenType}
+	case !slices.Contains(claims.Audience, c.config.ID):
+		return Claims{}, &TokenError{Code: TokenAudience}
+	case claims.AuthorizedParty != c.config.ID && (claims.AuthorizedParty != "" || len(claims.Audience) > 1):
+		return Claims{}, &TokenError{Code: TokenParty}
+	case claims.IssuedAt.IsZero():
+		return Claims{}, &TokenError{Code: TokenMalformed, Err: errors.New("no iat")}
+	case !nonce.Equal(secret.New(claims.Nonce)):
+		return Claims{}, &TokenError{Code: TokenNonce}
+	}
+	if hash, ok := claims.Extra["at_hash"]; ok && !matchesHash(hash, access) {
+		return Claims{}, &TokenError{Code: TokenHash}
+	}
+	return claims, nil
+}
+
+// matchesHash compares at_hash with the left half of the access token's SHA-256.
+func matchesHash(claim any, access secret.String) bool {
+	hash, _ := claim.(string)
+	sum := sha256.Sum256([]byte(access.Reveal()))
+	want := base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
+	return subtle.ConstantTimeCompare([]byte(hash), []byte(want)) == 1
+}
+
+// verify checks what both kinds of token have in common.
+func (c *Client) verify(ctx context.Context, token secret.String) (Claims, error) {
+	raw := token.Reveal()
+	if len(raw) > maxToken {
+		return Claims{}, &TokenError{Code: TokenMalformed}
+	}
+	extra := jwt.MapClaims{}
+	parser := jwt.NewParser(jwt.WithValidMethods([]string{algorithm}), jwt.WithJSONNumber(), jwt.WithStrictDecoding(),
+		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockSkew), jwt.WithIssuer(c.config.Server.Issuer))
+	parsed, err := parser.ParseWithClaims(raw, extra, func(t *jwt.Token) (any, error) { return c.signingKey(ctx, t) })
+	switch {
+	case parsed != nil && parsed.Header != nil && parsed.Header["alg"] != algorithm:
+		return Claims{}, &TokenError{Code: TokenAlgorithm}
+	case err != nil:
+		return Claims{}, refusal(err)
+	}
+	claims, err := readClaims(extra)
+	switch {
+	case err != nil:
+		return Claims{}, &TokenError{Code: TokenMalformed, Err: err}
+	case claims.Subject == "" || len(claims.Subject) > 255: // OpenID Connect Core §2
+		return Claims{}, &TokenError{Code: TokenSubject}
+	}
+	return claims, nil
+}
+
+// signingKey finds the key that a token's header names. Keys that the token brings along (jwk, jku, x5c) are never
+// looked at, and a header that asks for extensions is refused (RFC 7515 §4.1.11).
+func (c *Client) signingKey(ctx context.Context, token *jwt.Token) (*rsa.PublicKey, error) {
+	if _, critical := token.Header["crit"]; critical {
+		return nil, &TokenError{Code: TokenAlgorithm}
+	}
+	kid, _ := token.Header["kid"].(string)
+	if kid == "" {
+		return nil, &TokenError{Code: TokenUnknownKey}
+	}
+	key, err := c.keys.key(ctx, kid)
+	switch {
+	case errors.Is(err, errUnknownKey):
+		return nil, &TokenError{Code: TokenUnknownKey}
+	case err != nil:
+		return nil, &TokenError{Code: TokenKeysUnavailable, Err: err}
+	}
+	return key, nil
+}
+
+// refusal translates an error of the JWT library, whose text may repeat what a claim holds, into ours.
+func refusal(err error) *TokenError {
+	var own *TokenError
+	if errors.As(err, &own) {
+		return own
+	}
+	for _, rule := range []struct {
+		err  error
+		code string
+	}{
+		{jwt.ErrTokenMalformed, TokenMalformed},
+		{jwt.ErrTokenExpired, TokenExpired},
+		{jwt.ErrTokenNotValidYet, TokenNotYetValid},
+		{jwt.ErrTokenUsedBeforeIssued, TokenNotYetValid},
+		{jwt.ErrTokenInvalidIssuer, TokenIssuer},
+		{jwt.ErrTokenInvalidClaims, TokenMalformed},
+	} {
+		if errors.Is(err, rule.err) {
+			return &TokenError{Code: rule.code}
+		}
+	}
+	return &TokenError{Code: TokenSignature}
+}
+
+// readClaims turns verified claims into their types. A claim of another type than its specification says is an error,
+// not an absent claim.
+func readClaims(extra jwt.MapClaims) (Claims, error) {
+	claims := Claims{Extra: extra}
+	for name, to := range map[string]*string{
+		"iss": &claims.Issuer, "sub": &claims.Subject, "azp": &claims.AuthorizedParty, "jti": &claims.ID,
+		"typ": &claims.Type, "sid": &claims.SID, "nonce": &claims.Nonce,
+	} {
+		value, ok := extra[name]
+		if !ok {
+			continue
+		}
+		if *to, ok = value.(string); !ok {
+			return Claims{}, errors.New(name + " is no string")
+		}
+	}
+	scope, isText := extra["scope"].(string)
+	if _, present := extra["scope"]; present && !isText {
+		return Claims{}, errors.New("scope is no string")
+	}
+	claims.Scopes = strings.Fields(scope)
+	return claims, readTyped(extra, &claims)
+}
+
+func readTyped(extra jwt.MapClaims, claims *Claims) error {
+	audience, err := extra.GetAudience()
+	if err != nil || len(audience) == 0 && extra["aud"] != nil {
+		return errors.New("aud names nobody")
+	}
+	claims.Audience = audience
+	expiry, err := extra.GetExpirationTime()
+	if err != nil || expiry == nil || expiry.Year() > 9999 || expiry.Year() < 1970 {
+		return errors.New("exp is no date")
+	}
+	claims.Expiry = expiry.Time
+	issued, err := extra.GetIssuedAt()
+	if err != nil {
+		return errors.New("iat is no date")
+	}
+	if issued != nil {
+		claims.IssuedAt = issued.Time
+	}
+	return nil
+}
