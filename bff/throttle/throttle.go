@@ -1,82 +1,75 @@
-// Package throttle makes upstream calls wait their turn, so that a platform's rate limits are never exceeded.
+// Package throttle makes calls to a platform wait their turn, so that no window of the platform's rate limits ever holds
+// more requests than it allows, whatever the network does. A permit comes back one window after the answer was completely
+// received, not after the request was sent; that is what makes the bound exact (proof at rule). It counts in memory only:
+// it does no I/O, starts no goroutine, reads no header but Retry-After, and knows platforms only as keys. It imports
+// nothing of ours; platform carries its Limits, proxy takes its permits.
 package throttle
 
 import (
-	"context"
+	"fmt"
 	"time"
 )
 
-// Limit is N requests in any window of length Window.
+// Limit is N requests in any window of length Window. A Limit with N <= 0 is no limit.
 type Limit struct {
 	N      int
 	Window time.Duration
 }
 
-// Limits are the two rules that hold at once: one per clinic and endpoint class, one per clinic.
+// Limits are two rules that hold at once: one per clinic and endpoint class, one per clinic.
 type Limits struct{ Endpoint, Clinic Limit }
 
 // Config of a Limiter. A zero field means the default in brackets.
 type Config struct {
-	Margin   time.Duration // added to every window [1 s]
-	Orphan   time.Duration // how long an abandoned request may still be counted [60 s]
-	MaxQueue int           // calls waiting per clinic [200]
-	MaxKeys  int           // keys remembered [10,000]
+	// Margin is added to each window [1 s]: clock step and skew of the platform's machines, plus a tick.
+	Margin time.Duration
+	// Orphan is how long a request that we gave up may still be executed and counted [60 s]. It is the only assumption
+	// about time that the bound rests on.
+	Orphan time.Duration
+	// MaxQueue is how many calls may wait per clinic [200], and as many refused calls are remembered.
+	MaxQueue int
+	// MaxKeys is how many clinics and classes are remembered [10,000]. Idle ones are forgotten, busy ones never.
+	MaxKeys int
 }
 
-// Limiter hands out permits.
-type Limiter struct{}
+func (c Config) withDefaults() Config {
+	if c.Margin == 0 {
+		c.Margin = time.Second
+	}
+	if c.Orphan == 0 {
+		c.Orphan = time.Minute
+	}
+	if c.MaxQueue == 0 {
+		c.MaxQueue = 200
+	}
+	if c.MaxKeys == 0 {
+		c.MaxKeys = 10_000
+	}
+	return c
+}
 
-// New makes a Limiter.
-func New(c Config) *Limiter { panic("todo") }
-
-// Request says whose turn is asked for. Clinic is the key of the clinic, unique over all platforms.
+// Request says whose turn is asked for. Clinic is unique over all platforms and Class is a fixed name of the platform's
+// table, never a part of a request path: nobody outside can mint keys.
 type Request struct {
 	Clinic, Class, Practitioner string
-	Background                  bool
-	Limits                      Limits
+	// Background work yields to interactive work, but gets every fifth turn while both wait.
+	Background bool
+	Limits     Limits
 }
 
-// Permit is the right to send one request.
-type Permit struct{}
-
-// RefusedError says that a call cannot start before its deadline.
+// RefusedError says that a call cannot start before its deadline, or that too many wait. A call of the same practitioner
+// and class that comes back after RetryAfter finds its place kept for a few seconds.
 type RefusedError struct {
 	RetryAfter time.Duration
-	Key        string
+	Key        string // the clinic, or the clinic and the class, that has no permit left
 }
 
-func (e *RefusedError) Error() string { panic("todo") }
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("no permit for %s, free in %s", e.Key, e.RetryAfter)
+}
 
-// Acquire takes both permits in one step.
-func (l *Limiter) Acquire(ctx context.Context, r Request) (*Permit, error) { panic("todo") }
-
-// Done returns the permit W + Margin from now: the answer was fully received.
-func (p *Permit) Done() { panic("todo") }
-
-// Unsent returns the permit at once: no byte was written.
-func (p *Permit) Unsent() { panic("todo") }
-
-// Abandon returns the permit Orphan + W + Margin from now: the outcome is unknown.
-func (p *Permit) Abandon() { panic("todo") }
-
-// Frozen freezes the key that a 429 names, then works as Done.
-func (p *Permit) Frozen(match string, retryAfter time.Duration) { panic("todo") }
-
-// Allowance is one limit: Remaining of Limit requests are free now, the next one returns after Reset (0 if one is free).
+// Allowance is one limit: Remaining of Limit requests are free now, and where none is, one returns after Reset.
 type Allowance struct {
 	Limit, Remaining int
 	Reset            time.Duration
 }
-
-// Budget reads both rules for one endpoint class.
-func (l *Limiter) Budget(clinic, class string, limits Limits) (endpoint, clinicLeft Allowance) {
-	panic("todo")
-}
-
-// Budgets reads the clinic's rule and those of its endpoint classes in use.
-func (l *Limiter) Budgets(clinic string, limits Limits) (clinicLeft Allowance, byClass map[string]Allowance) {
-	panic("todo")
-}
-
-// ParseRetryAfter reads a Retry-After header.
-func ParseRetryAfter(value string, now time.Time) (d time.Duration, ok bool) { panic("todo") }

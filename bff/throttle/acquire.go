@@ -1,0 +1,137 @@
+package throttle
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Acquire takes a permit of the endpoint class and one of the clinic, in one step or none. It waits, in order, until
+// ctx's deadline. A call that cannot start before it, or that finds the queue full, is refused at once with a
+// *RefusedError; one whose ctx is cancelled leaves its place to the next and gets ctx's error.
+//
+// The caller must report what became of the permit by exactly one of its methods.
+func (l *Limiter) Acquire(ctx context.Context, r Request) (*Permit, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	c, class, err := l.enter(r)
+	if err != nil {
+		return nil, err
+	}
+	now := l.now()
+	class.limit, c.all.limit = r.Limits.Endpoint, r.Limits.Clinic
+	if len(c.queue) == 0 && class.open(now) && c.all.open(now) {
+		p := c.take(class, r.Class, now)
+		c.mu.Unlock()
+		return p, nil
+	}
+	x, err := c.claim(ctx, r, class, now)
+	c.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	if x.ready == nil {
+		return x.permit, nil
+	}
+	return c.wait(ctx, x)
+}
+
+// claim asks for a place in the queue. The claim it answers is either served (ready is nil) or waits.
+func (c *clinic) claim(ctx context.Context, r Request, class *rule, now time.Duration) (*claim, error) {
+	x := c.kept(r, class, now)
+	if x == nil {
+		x = &claim{class: class, name: r.Class, practitioner: r.Practitioner, background: r.Background}
+		c.enqueue(x)
+	}
+	x.deadline = forever
+	if deadline, ok := ctx.Deadline(); ok {
+		x.deadline = deadline.Sub(c.limiter.epoch)
+	}
+	c.dispatch(now)
+	if x.permit != nil {
+		return x, nil
+	}
+	if at, _ := c.start(x, now); at > x.deadline || c.waiting >= c.limiter.config.MaxQueue {
+		refused := c.refuse(x, now)
+		c.arm(now)
+		return nil, refused
+	}
+	x.ready = make(chan struct{})
+	c.waiting++
+	c.arm(now)
+	return x, nil
+}
+
+func (c *clinic) wait(ctx context.Context, x *claim) (*Permit, error) {
+	ready := x.ready
+	select {
+	case <-ready:
+		if x.refused != nil {
+			return nil, x.refused
+		}
+		return x.permit, nil
+	case <-ctx.Done():
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return nil, c.leave(ctx, x, c.now())
+}
+
+// leave gives up a place. Whoever ran out of time is refused with the time at which to come back.
+func (c *clinic) leave(ctx context.Context, x *claim, now time.Duration) error {
+	defer c.dispatch(now)
+	switch {
+	case x.permit != nil: // served in the same moment
+		x.permit.unsent(now)
+		return ctx.Err()
+	case x.refused != nil:
+		return x.refused
+	}
+	c.waiting--
+	x.ready = nil
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return c.refuse(x, now)
+	}
+	c.remove(x)
+	return ctx.Err()
+}
+
+// Budget reads both rules of one endpoint class without taking anything.
+func (l *Limiter) Budget(clinic, class string, limits Limits) (endpoint, clinicLeft Allowance) {
+	endpoint, clinicLeft = untouched(limits.Endpoint), untouched(limits.Clinic)
+	c := l.find(clinic)
+	if c == nil {
+		return endpoint, clinicLeft
+	}
+	defer c.mu.Unlock()
+	now := l.now()
+	c.all.limit = limits.Clinic
+	if r := c.classes[class]; r != nil {
+		endpoint = r.allowance(now)
+	}
+	return endpoint, c.all.allowance(now)
+}
+
+// Budgets reads the clinic's rule and those of its endpoint classes in use.
+func (l *Limiter) Budgets(clinic string, limits Limits) (clinicLeft Allowance, byClass map[string]Allowance) {
+	byClass = map[string]Allowance{}
+	c := l.find(clinic)
+	if c == nil {
+		return untouched(limits.Clinic), byClass
+	}
+	defer c.mu.Unlock()
+	now := l.now()
+	for name, r := range c.classes {
+		if !r.idle(now) {
+			byClass[name] = r.allowance(now)
+		}
+	}
+	c.all.limit = limits.Clinic
+	return c.all.allowance(now), byClass
+}
+
+func untouched(limit Limit) Allowance {
+	n := max(0, limit.N)
+	return Allowance{Limit: n, Remaining: n}
+}
