@@ -1,0 +1,80 @@
+package platform
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"locum/bff/oauth"
+	"locum/bff/throttle"
+)
+
+// Platform is one configured authorization server and the API behind it: an environment of Jane, say. It is a value,
+// made by a constructor of its kind and never changed afterwards; several of one kind live side by side.
+type Platform struct {
+	ID   string // in paths and records: lower-case letters, digits and hyphens, at most 32
+	Kind string // "jane"
+	Name string // what a practitioner reads
+
+	Server      oauth.Server
+	ClientID    string
+	RedirectURI string   // this platform's own (RFC 9700 §4.4.2)
+	Scopes      []string // asked for when a clinic is first connected; without openid
+	OpenID      bool     // ask for an id_token as well
+
+	ClinicDomains []string     // every clinic is one label below one of these
+	Clinics       []ClinicLink // known clinics; their origins are accepted exactly as they stand
+	Hint          string       // an example of a clinic address
+
+	Operations []Operation
+	Limits     throttle.Limits
+	Timeout    time.Duration // of one API call
+	MaxAnswer  int           // bytes of one API answer
+
+	index map[string][]rule // of Operations; nil: Match looks at all of them
+}
+
+// ClinicLink names a clinic by its address: an origin such as https://clinic.janeapp.com.
+type ClinicLink struct{ Name, URL string }
+
+// KnownScope says whether a scope may be asked for: some operation needs it, or it is offline_access (OpenID Connect
+// Core §11).
+func (p *Platform) KnownScope(scope string) bool {
+	if scope == "offline_access" {
+		return true
+	}
+	return scope != "" && slices.ContainsFunc(p.Operations, func(o Operation) bool { return o.Scope == scope })
+}
+
+// RequestScopes are the scopes of an authorization request: the platform's own and the extra ones, each once, and
+// openid first where it is configured.
+func (p *Platform) RequestScopes(extra []string) []string {
+	var scopes []string
+	if p.OpenID {
+		scopes = append(scopes, "openid")
+	}
+	for _, scope := range slices.Concat(p.Scopes, extra) {
+		if !slices.Contains(scopes, scope) && (scope != "openid" || p.OpenID) {
+			scopes = append(scopes, scope)
+		}
+	}
+	return scopes
+}
+
+// scopes are all scopes that the operations need, sorted.
+func (p *Platform) scopes() []string {
+	var all []string
+	for _, o := range p.Operations {
+		if o.Scope != "" {
+			all = append(all, o.Scope)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// FieldError says what is wrong with one field of a constructor's configuration. Field is the name of the struct
+// field; Message says what is wrong and what would be right.
+type FieldError struct{ Field, Message string }
+
+func (e *FieldError) Error() string { return strings.ToLower(e.Field) + ": " + e.Message }

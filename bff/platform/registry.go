@@ -1,0 +1,78 @@
+package platform
+
+import (
+	"errors"
+	"fmt"
+
+	"locum/bff/oauth"
+	"locum/bff/secret"
+)
+
+// ErrUnknownPlatform says that no platform has the id.
+var ErrUnknownPlatform = errors.New("unknown platform")
+
+// Live is a platform with what is needed to talk to it.
+type Live struct {
+	*Platform
+	OAuth    *oauth.Client
+	DialFunc oauth.DialFunc // for its API
+}
+
+// Registry holds the configured platforms, in their configured order. It is safe for concurrent use.
+type Registry struct {
+	byID map[string]*Live
+	all  []*Live
+}
+
+// NewRegistry makes an OAuth client for each platform without touching the network. secretOf is asked for the client
+// secret of a platform before each request that needs it. A nil dial means each platform's own Dial.
+func NewRegistry(platforms []*Platform, secretOf func(id string) (secret.String, error), dial oauth.DialFunc) (*Registry, error) {
+	r := &Registry{byID: map[string]*Live{}}
+	for _, p := range platforms {
+		live, err := open(p, secretOf, dial)
+		if err == nil && r.byID[p.ID] != nil {
+			live.OAuth.Close()
+			err = errors.New("stands twice")
+		}
+		if err != nil {
+			r.Close()
+			return nil, fmt.Errorf("platform %s: %w", p.ID, err)
+		}
+		r.byID[p.ID] = live
+		r.all = append(r.all, live)
+	}
+	return r, nil
+}
+
+func open(p *Platform, secretOf func(id string) (secret.String, error), dial oauth.DialFunc) (*Live, error) {
+	if dial == nil {
+		dial = p.Dial
+	}
+	client, err := oauth.NewClient(oauth.ClientConfig{
+		Server: p.Server, ID: p.ClientID, RedirectURI: p.RedirectURI, Dial: dial,
+		Secret: func() (secret.String, error) { return secretOf(p.ID) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Live{Platform: p, OAuth: client, DialFunc: dial}, nil
+}
+
+// Get is the platform with the id, or ErrUnknownPlatform.
+func (r *Registry) Get(id string) (*Live, error) {
+	live, ok := r.byID[id]
+	if !ok {
+		return nil, ErrUnknownPlatform
+	}
+	return live, nil
+}
+
+// All are the platforms in their configured order. The caller must not change the slice.
+func (r *Registry) All() []*Live { return r.all }
+
+// Close closes every client and waits for what they are doing.
+func (r *Registry) Close() {
+	for _, live := range r.all {
+		live.OAuth.Close()
+	}
+}
