@@ -6,15 +6,20 @@ import (
 	"locum/bff/secret"
 )
 
-// The collections: what Locum persists. A collection is a name and a type; it holds no state.
+// The collections: all that Locum persists.
 var (
-	Accounts      = Collection[Account]{}
-	Sessions      = Collection[Session]{}
-	Attempts      = Collection[Attempt]{}
-	Outcomes      = Collection[Outcome]{}
-	Connections   = Collection[Connection]{}
-	ClientSecrets = Collection[ClientSecret]{}
+	Accounts      = Collection[Account]{"accounts", 1, (*Account).fields, (*Account).generation}
+	Sessions      = Collection[Session]{"sessions", 1, (*Session).fields, (*Session).generation}
+	Attempts      = Collection[Attempt]{"attempts", 1, (*Attempt).fields, (*Attempt).generation}
+	Outcomes      = Collection[Outcome]{"outcomes", 1, (*Outcome).fields, (*Outcome).generation}
+	Connections   = Collection[Connection]{"connections", 1, (*Connection).fields, (*Connection).generation}
+	ClientSecrets = Collection[ClientSecret]{"client_secrets", 1, (*ClientSecret).fields, (*ClientSecret).generation}
 )
+
+// collections names them all for what looks at sealed values without reading them.
+var collections = []string{
+	Accounts.name, Sessions.name, Attempts.name, Outcomes.name, Connections.name, ClientSecrets.name,
+}
 
 // Account is a practitioner who may sign in. Its key is the normalised login.
 type Account struct {

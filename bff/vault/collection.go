@@ -1,0 +1,142 @@
+package vault
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Tx is a transaction. It is valid inside the function that View or Update gave it to, and there in one goroutine.
+type Tx struct {
+	store storeTx
+	seal  *sealer
+	index []byte
+}
+
+// Collection is a named set of records of one type. The package's variables are all there are.
+type Collection[T any] struct {
+	name       string // of the bucket
+	schema     byte   // version of the on-disk form
+	fields     func(*T, *codec)
+	generation func(*T) *uint64
+}
+
+// Get reads the record of a key: ErrNotFound, or ErrIntegrity.
+func (c Collection[T]) Get(tx *Tx, key string) (T, error) {
+	place := c.place(tx, key)
+	value := tx.store.get(c.name, place)
+	if value == nil {
+		var none T
+		return none, ErrNotFound
+	}
+	return c.read(tx, place, value)
+}
+
+// Put writes a record if its Generation is the stored one, 0 standing for "not there yet", and counts it up in v. Else
+// ErrConflict: somebody was faster, or the record is new or gone. The count in v is right only if the transaction commits.
+func (c Collection[T]) Put(tx *Tx, key string, v *T) error {
+	place := c.place(tx, key)
+	stored, err := c.stored(tx, place)
+	if err != nil {
+		return err
+	}
+	generation := c.generation(v)
+	if *generation != stored || stored == math.MaxUint64 {
+		return ErrConflict
+	}
+	plain, err := encode(func(e *codec) { c.fields(v, e) })
+	if err != nil {
+		return err
+	}
+	value, err := tx.seal.seal(c.name, place, c.schema, stored+1, plain)
+	if err != nil {
+		return err
+	}
+	if err := tx.store.put(c.name, place, value); err != nil {
+		return err
+	}
+	*generation = stored + 1
+	return nil
+}
+
+// Delete removes the record of a key; nil where there is none.
+func (c Collection[T]) Delete(tx *Tx, key string) error {
+	return tx.store.delete(c.name, c.place(tx, key))
+}
+
+// Take reads and removes in one: ErrNotFound, or ErrIntegrity.
+func (c Collection[T]) Take(tx *Tx, key string) (T, error) {
+	v, err := c.Get(tx, key)
+	if err != nil {
+		return v, err
+	}
+	return v, c.Delete(tx, key)
+}
+
+// Each calls fn for every record, in no order that means anything, and stops at its first error, which it returns as it
+// is. fn sees the collection as it was when Each began and may change it.
+func (c Collection[T]) Each(tx *Tx, fn func(T) error) error {
+	type entry struct{ place, value []byte }
+	var entries []entry
+	tx.store.each(c.name, nil, func(place, value []byte) bool {
+		entries = append(entries, entry{place, value})
+		return true
+	})
+	for _, e := range entries {
+		v, err := c.read(tx, e.place, e.value)
+		if err != nil {
+			return err
+		}
+		if err := fn(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Count says how many records there are; it takes time in proportion.
+func (c Collection[T]) Count(tx *Tx) int {
+	n := 0
+	tx.store.each(c.name, nil, func(_, _ []byte) bool {
+		n++
+		return true
+	})
+	return n
+}
+
+// place is the key in the file: HMAC-SHA256 of the bucket's name and the key, so that the file tells no id.
+func (c Collection[T]) place(tx *Tx, key string) []byte {
+	h := hmac.New(sha256.New, tx.index)
+	h.Write([]byte(c.name))
+	h.Write([]byte{0}) // no bucket's name holds it
+	h.Write([]byte(key))
+	return h.Sum(nil)
+}
+
+func (c Collection[T]) read(tx *Tx, place, value []byte) (T, error) {
+	var v, none T
+	schema, generation, plain, err := tx.seal.open(c.name, place, value)
+	if err != nil {
+		return none, err
+	}
+	if schema != c.schema {
+		return none, fmt.Errorf("vault: a record in %s has schema %d and this version of Locum knows %d", c.name, schema, c.schema)
+	}
+	if err := decode(plain, func(d *codec) { c.fields(&v, d) }); err != nil {
+		return none, fmt.Errorf("vault: a record in %s: %w", c.name, errors.Join(ErrIntegrity, err))
+	}
+	*c.generation(&v) = generation
+	return v, nil
+}
+
+// stored is the generation in the file, 0 for none; it is believed only when the value authenticates.
+func (c Collection[T]) stored(tx *Tx, place []byte) (uint64, error) {
+	value := tx.store.get(c.name, place)
+	if value == nil {
+		return 0, nil
+	}
+	_, generation, _, err := tx.seal.open(c.name, place, value)
+	return generation, err
+}
