@@ -1,0 +1,160 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"locum/bff/audit"
+	"locum/bff/oauth"
+	"locum/bff/platform"
+	"locum/bff/secret"
+	"locum/bff/vault"
+)
+
+// conclude reads a stored answer: parse, check, publish. Whatever it finds, the record leaves phase answered, unless the
+// platform's keys cannot be fetched to check it just now.
+func (k *Keeper) conclude(h *held, c vault.Connection, live *platform.Live, answer oauth.Answer) error {
+	token, err := oauth.ParseToken(answer)
+	if err != nil {
+		v := judge(err)
+		if v.kind == ReconnectNeeded {
+			return k.end(h, c, v.cause)
+		}
+		return k.failed(h, c, v, err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), wireDeadline)
+	defer cancel()
+	grant, err := check(ctx, live, c.Clinic, token, nil)
+	if err == nil && grant.Subject != c.Subject {
+		err = &Error{Kind: WrongPerson, Connection: c.ID, Code: CauseWrongPerson}
+	}
+	switch KindOf(err) {
+	case WrongPerson, WrongClinic:
+		// Never adopted, whatever else is right about it: the chain now belongs to somebody else (T042, T044).
+		err = k.end(h, c, codeOf(err))
+		k.revoke(live, token)
+		return err
+	case BadToken:
+		// The old refresh token may be spent, so the new one is kept; the access token is not used.
+		c.Refresh = kept(token.Refresh, c.Refresh)
+		return k.failed(h, c, verdict{kind: BadToken, cause: CauseBadToken}, err)
+	}
+	if err != nil {
+		return k.failed(h, c, verdict{kind: Unavailable, cause: CauseUnreachable, phase: phaseAnswered}, err)
+	}
+	err = k.publish(h, c, token, grant, answer.ReceivedAt)
+	if KindOf(err) == NotFound { // disconnected meanwhile: what came late is not kept alive either (T055)
+		k.revoke(live, token)
+	}
+	return err
+}
+
+// publish makes the new token durable, then visible. An answer without a refresh token, or with an empty one, keeps the
+// old one (RFC 6749 §6).
+func (k *Keeper) publish(h *held, c vault.Connection, token oauth.Token, grant platform.Grant, received time.Time) error {
+	next := granted(c, token, grant, received)
+	if err := k.put(&next); err != nil {
+		return k.unstored(h, err)
+	}
+	next.ReceivedAt = received // with its monotonic reading
+	h.now.Store(currentOf(next))
+	if more := excess(next); len(more) > 0 && !slices.Equal(more, excess(c)) {
+		k.note(audit.Event{Kind: "excess_scope", Code: strings.Join(more, " ")}, next)
+	}
+	k.log.Debug("token refreshed", "connection", c.ID, "platform", c.Platform)
+	return nil
+}
+
+// granted gives the record with a verified token in it.
+func granted(c vault.Connection, token oauth.Token, grant platform.Grant, received time.Time) vault.Connection {
+	c.Access, c.Refresh = token.Access, kept(token.Refresh, c.Refresh)
+	c.ReceivedAt, c.ExpiresIn, c.RefreshExpiresIn = received, token.ExpiresIn, token.RefreshExpiresIn
+	c.Scopes, c.Roles, c.StaffMembers = grant.Scopes, grant.Roles, grant.StaffMembers
+	if len(c.Scopes) == 0 { // a token that does not name its scopes: then the answer does (RFC 6749 §5.1)
+		c.Scopes = strings.Fields(token.Scope)
+	}
+	if c.SID = grant.SID; c.SID == "" {
+		c.SID = token.SessionState
+	}
+	c.State, c.Cause = StateConnected, ""
+	c.Phase, c.Raw, c.RawStatus = "", secret.String{}, 0
+	c.RefreshedAt = received
+	return c
+}
+
+func kept(fresh, old secret.String) secret.String {
+	if fresh.Empty() {
+		return old
+	}
+	return fresh
+}
+
+// excess is what was granted although it was not asked for (RFC 6749 §3.3; T035).
+func excess(c vault.Connection) []string {
+	var more []string
+	for _, scope := range c.Scopes {
+		if !slices.Contains(c.Requested, scope) {
+			more = append(more, scope)
+		}
+	}
+	return more
+}
+
+// check verifies what a token endpoint gave: the access token (signature, issuer, azp, lifetime), that it is for this
+// clinic, and an id_token where one came. Errors are of kind BadToken, WrongClinic, WrongPerson, or Unavailable when the
+// platform's keys cannot be fetched.
+//
+// nonce is the one that was sent, empty if none was; nil at a refresh, whose id_token may repeat the nonce of the
+// sign-in (OpenID Connect Core §12.2), which is not kept.
+func check(ctx context.Context, live *platform.Live, clinic string, token oauth.Token, nonce *secret.String) (platform.Grant, error) {
+	claims, err := live.OAuth.VerifyAccess(ctx, token.Access)
+	if err != nil {
+		return platform.Grant{}, unverified(err)
+	}
+	grant, err := live.Grant(claims, clinic)
+	if err != nil {
+		return platform.Grant{}, ungranted(err)
+	}
+	if token.ID.Empty() {
+		return grant, nil
+	}
+	return grant, checkID(ctx, live, token, nonce, grant.Subject)
+}
+
+// checkID verifies an id_token and that it names the same subject as the access token.
+func checkID(ctx context.Context, live *platform.Live, token oauth.Token, nonce *secret.String, subject string) error {
+	var sent secret.String
+	if nonce != nil {
+		sent = *nonce
+	}
+	id, err := live.OAuth.VerifyID(ctx, token.ID, sent, token.Access)
+	var bad *oauth.TokenError
+	switch {
+	case nonce == nil && errors.As(err, &bad) && bad.Code == oauth.TokenNonce:
+		return nil // all else was right: VerifyID looks at the nonce after signature, issuer, audience and times
+	case err != nil:
+		return unverified(err)
+	case id.Subject != subject:
+		return &Error{Kind: WrongPerson, Code: CauseWrongPerson}
+	}
+	return nil
+}
+
+func ungranted(err error) *Error {
+	var wrong *platform.GrantError
+	if errors.As(err, &wrong) && wrong.Code == platform.GrantWrongClinic {
+		return &Error{Kind: WrongClinic, Code: CauseWrongClinic, Err: err}
+	}
+	return &Error{Kind: BadToken, Code: CauseBadToken, Err: err}
+}
+
+func unverified(err error) *Error {
+	var bad *oauth.TokenError
+	if errors.As(err, &bad) && !bad.Temporary() {
+		return &Error{Kind: BadToken, Code: CauseBadToken, Err: err}
+	}
+	return &Error{Kind: Unavailable, Code: CauseUnreachable, Err: err}
+}

@@ -1,0 +1,277 @@
+package tokens
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"strings"
+	"time"
+
+	"locum/bff/audit"
+	"locum/bff/oauth"
+	"locum/bff/platform"
+	"locum/bff/secret"
+	"locum/bff/vault"
+)
+
+// Redemption is a callback that passed every check of package connect. RequestID and Remote are for the audit trail.
+type Redemption struct {
+	Attempt           vault.Attempt
+	Code              secret.String
+	RequestID, Remote string
+}
+
+// Redeem exchanges the code, once, and makes a connection of the answer. With Attempt.Connection set it renews that
+// connection in place: the id stays, the scopes are the newly granted ones, and another subject or clinic is refused.
+// Without it, a connection of the same practitioner to the same clinic as the same subject is renewed in place too; a
+// practitioner who is two people at a clinic has two connections. What is refused is revoked and leaves everything that
+// was there untouched. A caller who leaves does not stop it.
+//
+// The old chain of a connection renewed in place is not revoked: Keycloak would end the new one with it.
+//
+// Errors are of kind NotFound (Attempt.Connection), WrongClinic, WrongPerson, BadToken, Refused (the code was refused),
+// Misconfigured, Unavailable (nothing was redeemed), Unknown, Storage.
+func (k *Keeper) Redeem(ctx context.Context, r Redemption) (vault.Connection, error) {
+	if !k.enter() {
+		return vault.Connection{}, closing(r.Attempt.Connection)
+	}
+	defer k.working.Done()
+	ctx = context.WithoutCancel(ctx)
+	live, err := k.platforms.Get(r.Attempt.Platform)
+	if err != nil {
+		return vault.Connection{}, &Error{Kind: Misconfigured, Code: CauseUnknownSystem, Err: err}
+	}
+	if err := k.renewable(r.Attempt); err != nil {
+		return vault.Connection{}, err
+	}
+	pending, answer, err := k.exchange(ctx, live, r)
+	if err != nil {
+		return vault.Connection{}, err
+	}
+	c, err := k.examine(ctx, live, pending, answer, r.Attempt.Nonce)
+	if err == nil {
+		err = k.announce(ctx, c, r)
+	}
+	if err == nil {
+		c, err = k.settle(c, r.Attempt.Connection)
+	}
+	if err != nil {
+		k.discard(live, pending, answer)
+		return vault.Connection{}, err
+	}
+	return c, nil
+}
+
+// renewable says whether the connection that the attempt wants to renew is there, and is the practitioner's connection
+// to that clinic. It is asked before the code is spent; settle asks again.
+func (k *Keeper) renewable(a vault.Attempt) error {
+	if a.Connection == "" {
+		return nil
+	}
+	h, ok := k.find(a.Practitioner, a.Connection)
+	if !ok {
+		return notFound(a.Connection)
+	}
+	if h.platform != a.Platform || h.clinic != a.Clinic {
+		return &Error{Kind: WrongClinic, Connection: a.Connection, Code: CauseWrongClinic}
+	}
+	return nil
+}
+
+// exchange redeems the code with one wire attempt and stores the raw answer as a pending record before anybody reads
+// it: tokens that a crash leaves behind are found at the next start, and revoked.
+func (k *Keeper) exchange(ctx context.Context, live *platform.Live, r Redemption) (vault.Connection, oauth.Answer, error) {
+	a := r.Attempt
+	pending := vault.Connection{
+		ID: strings.ToLower(rand.Text()), Practitioner: a.Practitioner, Platform: a.Platform, Clinic: a.Clinic,
+		State: statePending, Phase: phaseAnswered, Requested: a.Scopes,
+		Attempt: vault.RefreshAttempt{ID: rand.Text(), SentAt: time.Now(), Node: k.node},
+	}
+	ctx, cancel := context.WithTimeout(ctx, wireDeadline)
+	defer cancel()
+	answer, err := live.OAuth.Exchange(ctx, r.Code, a.Verifier)
+	if err != nil {
+		return pending, answer, refusal(err)
+	}
+	if answer.Status >= 300 { // no tokens in it
+		return pending, answer, nil
+	}
+	pending.Raw, pending.RawStatus = answer.Body, answer.Status
+	if err := k.put(&pending); err != nil {
+		k.revokeAnswer(live, answer)
+		return pending, answer, &Error{Kind: Storage, Code: CauseStorage, Err: err}
+	}
+	return pending, answer, nil
+}
+
+// examine parses and checks the answer and gives the record that is ready to be stored.
+func (k *Keeper) examine(ctx context.Context, live *platform.Live, c vault.Connection, answer oauth.Answer, nonce secret.String) (vault.Connection, error) {
+	token, err := oauth.ParseToken(answer)
+	if err != nil {
+		return c, refusal(err)
+	}
+	if live.OpenID && token.ID.Empty() { // asked for, so it must come (OpenID Connect Core §3.1.3.3)
+		return c, &Error{Kind: BadToken, Code: CauseBadToken, Err: errors.New("no id_token in the answer")}
+	}
+	ctx, cancel := context.WithTimeout(ctx, wireDeadline)
+	defer cancel()
+	grant, err := check(ctx, live, c.Clinic, token, &nonce)
+	if err != nil {
+		return c, err
+	}
+	c = granted(c, token, grant, answer.ReceivedAt)
+	c.Subject, c.ConnectedAt, c.Attempt = grant.Subject, answer.ReceivedAt, vault.RefreshAttempt{}
+	c.ClinicName = c.Clinic
+	if clinic, err := live.Clinic(c.Clinic); err == nil && clinic.Name != "" {
+		c.ClinicName = clinic.Name
+	}
+	return c, nil
+}
+
+// announce writes down who connects what before it is so: no audit, no connection. What the connection named cannot be
+// is refused here already.
+func (k *Keeper) announce(ctx context.Context, c vault.Connection, r Redemption) error {
+	event := audit.Event{
+		Kind: "connect", RequestID: r.RequestID, Practitioner: c.Practitioner, Session: r.Attempt.Session, Remote: r.Remote,
+		Platform: c.Platform, Clinic: c.Clinic, Connection: c.ID,
+	}
+	h, found := k.twin(c)
+	if named := r.Attempt.Connection; named != "" {
+		if h, found = k.find(c.Practitioner, named); !found {
+			return notFound(named)
+		}
+		if err := h.admits(c); err != nil {
+			return err
+		}
+	}
+	if found {
+		event.Connection, event.Code = h.id, "reconnect"
+	}
+	if err := k.audit.Event(ctx, event); err != nil {
+		return &Error{Kind: Storage, Connection: c.ID, Code: CauseStorage, Err: err}
+	}
+	if more := excess(c); len(more) > 0 {
+		event.Kind, event.Code = "excess_scope", strings.Join(more, " ")
+		if err := k.audit.Event(ctx, event); err != nil {
+			return &Error{Kind: Storage, Connection: c.ID, Code: CauseStorage, Err: err}
+		}
+	}
+	return nil
+}
+
+// admits says whether a new chain may take the place of the connection's own.
+func (h *held) admits(c vault.Connection) error {
+	if h.clinic != c.Clinic || h.platform != c.Platform {
+		return &Error{Kind: WrongClinic, Connection: h.id, Code: CauseWrongClinic}
+	}
+	if h.subject != c.Subject {
+		return &Error{Kind: WrongPerson, Connection: h.id, Code: CauseWrongPerson}
+	}
+	return nil
+}
+
+// settle stores the checked record: in place of the connection named or found, otherwise as a new one.
+func (k *Keeper) settle(c vault.Connection, named string) (vault.Connection, error) {
+	if named != "" {
+		h, ok := k.find(c.Practitioner, named)
+		if !ok {
+			return c, notFound(named)
+		}
+		return k.replace(h, c)
+	}
+	for {
+		if h, ok := k.twin(c); ok {
+			renewed, err := k.replace(h, c)
+			if KindOf(err) != NotFound {
+				return renewed, err
+			}
+		}
+		if made, ok, err := k.create(c); ok || err != nil {
+			return made, err
+		}
+	}
+}
+
+// create makes the pending record a connection, unless a twin came to be meanwhile.
+func (k *Keeper) create(c vault.Connection) (made vault.Connection, ok bool, err error) {
+	k.births.Lock()
+	defer k.births.Unlock()
+	if _, found := k.twin(c); found {
+		return c, false, nil
+	}
+	received := c.ReceivedAt
+	if err := k.put(&c); err != nil {
+		return c, false, &Error{Kind: Storage, Code: CauseStorage, Err: err}
+	}
+	c.ReceivedAt = received // with its monotonic reading
+	k.index(hold(c))
+	return c, true, nil
+}
+
+// replace puts the new chain into the connection that is there, in one transaction with the end of the pending record.
+// It waits for the connection's turn: a refresh under way is finished first.
+func (k *Keeper) replace(h *held, c vault.Connection) (vault.Connection, error) {
+	h.turn <- struct{}{}
+	defer func() { <-h.turn }()
+	if h.gone.Load() {
+		return c, notFound(h.id)
+	}
+	if err := h.admits(c); err != nil {
+		return c, err
+	}
+	var next vault.Connection
+	err := k.vault.Update(func(tx *vault.Tx) error {
+		old, err := vault.Connections.Get(tx, h.id)
+		if err != nil {
+			return err
+		}
+		next = c
+		next.ID, next.Kind, next.ConnectedAt, next.Generation = old.ID, old.Kind, old.ConnectedAt, old.Generation
+		next.Attempt.Fence = old.Attempt.Fence
+		if err := vault.Connections.Delete(tx, c.ID); err != nil {
+			return err
+		}
+		return vault.Connections.Put(tx, next.ID, &next)
+	})
+	if err != nil {
+		return c, &Error{Kind: Storage, Connection: h.id, Code: CauseStorage, Err: err}
+	}
+	next.ReceivedAt = c.ReceivedAt // with its monotonic reading
+	h.now.Store(currentOf(next))
+	h.unsaved = nil
+	h.mu.Lock()
+	h.calm()
+	h.mu.Unlock()
+	return next, nil
+}
+
+// refusal reads an error of the code's exchange. The code is spent or was never accepted: it is not sent again.
+func refusal(err error) *Error {
+	v := judge(err)
+	switch {
+	case v.kind == ReconnectNeeded:
+		v.kind = Refused
+	case v.phase == phaseInflight:
+		v.kind = Unknown
+	}
+	return &Error{Kind: v.kind, Code: v.cause, Err: err}
+}
+
+// discard revokes what a refused redemption brought and forgets its pending record.
+func (k *Keeper) discard(live *platform.Live, pending vault.Connection, answer oauth.Answer) {
+	k.revokeAnswer(live, answer)
+	err := k.vault.Update(func(tx *vault.Tx) error { return vault.Connections.Delete(tx, pending.ID) })
+	if err != nil {
+		k.log.Error("pending redemption not deleted", "connection", pending.ID, "error", err)
+	}
+}
+
+// forget ends a redemption that an earlier process left in the middle: nobody was told that it succeeded.
+func (k *Keeper) forget(pending vault.Connection) {
+	live, err := k.platforms.Get(pending.Platform)
+	if err != nil {
+		k.log.Warn("pending redemption of an unknown platform", "connection", pending.ID, "platform", pending.Platform)
+		return
+	}
+	k.discard(live, pending, oauth.Answer{Status: pending.RawStatus, Body: pending.Raw, ReceivedAt: pending.Attempt.SentAt})
+}

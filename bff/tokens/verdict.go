@@ -1,0 +1,127 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"locum/bff/audit"
+	"locum/bff/oauth"
+	"locum/bff/secret"
+	"locum/bff/vault"
+)
+
+// verdict is what an unsuccessful token request means for its connection: what the caller is told, the cause that is
+// shown, and the phase its record is left in.
+type verdict struct {
+	kind  Kind
+	cause string
+	phase string
+}
+
+// ours are the error codes of RFC 6749 §5.2 that speak about Locum's registration and not about the practitioner's
+// grant. Nothing is erased for them (T051).
+var ours = []string{CauseInvalidClient, CauseUnauthorized, CauseInvalidScope, CauseInvalidRequest, CauseGrantType}
+
+// judge reads an error of the token endpoint (RFC 6749 §5.2 and refresh-protocol D4, steps 3, 5 and 6). Only
+// invalid_grant ends a connection, and only as a client error: what a failing gateway says is no confirmation.
+func judge(err error) verdict {
+	var transport *oauth.TransportError
+	if errors.As(err, &transport) {
+		if transport.Sent {
+			return verdict{Unavailable, CauseNoAnswer, phaseInflight}
+		}
+		return verdict{Unavailable, CauseUnreachable, ""}
+	}
+	if errors.Is(err, oauth.ErrMalformed) {
+		return verdict{Unavailable, CauseNoAnswer, phaseInflight}
+	}
+	var response *oauth.ResponseError
+	if !errors.As(err, &response) { // nothing was sent: Locum has no client secret to send, for instance
+		return verdict{Misconfigured, CauseInvalidClient, ""}
+	}
+	switch status := response.Status; {
+	case status >= 500 && status != http.StatusServiceUnavailable:
+		return verdict{Unavailable, CauseNoAnswer, phaseInflight}
+	case status >= 500 || status == http.StatusTooManyRequests:
+		return verdict{Unavailable, CauseUnavailable, ""}
+	case response.Code == CauseInvalidGrant:
+		return verdict{ReconnectNeeded, CauseInvalidGrant, ""}
+	case slices.Contains(ours, response.Code):
+		return verdict{Misconfigured, response.Code, ""}
+	case status == http.StatusUnauthorized: // client authentication failed, and no word about it
+		return verdict{Misconfigured, CauseInvalidClient, ""}
+	}
+	return verdict{Unavailable, CauseUnavailable, ""}
+}
+
+// failed keeps the connection and notes that it cannot be renewed just now. The audit trail gets one record per change
+// of state and not one per attempt; a vault that cannot take the note does not change what the caller is told.
+func (k *Keeper) failed(h *held, c vault.Connection, v verdict, cause error) error {
+	next := c
+	next.State, next.Cause, next.Phase = StateDegraded, v.cause, v.phase
+	if v.kind == Misconfigured {
+		next.State = StateMisconfigured
+	}
+	if v.phase != phaseAnswered {
+		next.Raw, next.RawStatus = secret.String{}, 0
+	}
+	if err := k.put(&next); err != nil {
+		k.log.Error("state of a connection not stored", "connection", c.ID, "state", next.State, "error", err)
+	}
+	before := h.now.Load()
+	h.now.Store(before.in(next.State, next.Cause))
+	if before.view.State != next.State || before.view.Cause != next.Cause {
+		k.note(audit.Event{Kind: "refresh_failed", Code: v.cause}, next)
+	}
+	k.log.Warn("refresh did not succeed", "connection", c.ID, "platform", c.Platform, "cause", v.cause, "error", cause)
+	return &Error{Kind: v.kind, Connection: c.ID, Code: v.cause, Err: cause}
+}
+
+// end closes the chain: the refresh token is erased, the current access token serves to its own end (T050).
+func (k *Keeper) end(h *held, c vault.Connection, cause string) error {
+	next := c
+	next.State, next.Cause = StateReconnect, cause
+	next.Refresh, next.RefreshExpiresIn = secret.String{}, 0
+	next.Phase, next.Raw, next.RawStatus = "", secret.String{}, 0
+	if err := k.put(&next); err != nil {
+		return k.unstored(h, err)
+	}
+	h.now.Store(h.now.Load().in(next.State, next.Cause))
+	k.note(audit.Event{Kind: "reconnect_needed", Code: cause}, next)
+	k.log.Warn("connection has ended", "connection", c.ID, "platform", c.Platform, "cause", cause)
+	return &Error{Kind: ReconnectNeeded, Connection: c.ID, Code: cause}
+}
+
+// unstored is a vault that does not take a record. A record deleted or replaced meanwhile is no failure of the vault.
+func (k *Keeper) unstored(h *held, err error) error {
+	if errors.Is(err, vault.ErrNotFound) || errors.Is(err, vault.ErrConflict) {
+		return notFound(h.id)
+	}
+	h.now.Store(h.now.Load().in(StateDegraded, CauseStorage))
+	k.log.Error("vault does not take a connection", "connection", h.id, "error", err)
+	return &Error{Kind: Storage, Connection: h.id, Code: CauseStorage, Err: err}
+}
+
+// noteDeadline bounds the wait for an audit record that nothing depends on.
+const noteDeadline = 5 * time.Second
+
+// note appends an audit record of what has happened to the connection already; nothing depends on it.
+func (k *Keeper) note(event audit.Event, c vault.Connection) {
+	ctx, cancel := context.WithTimeout(context.Background(), noteDeadline)
+	defer cancel()
+	event.Practitioner, event.Platform, event.Clinic, event.Connection = c.Practitioner, c.Platform, c.Clinic, c.ID
+	if err := k.audit.Event(ctx, event); err != nil {
+		k.log.Error("audit record lost", "kind", event.Kind, "connection", c.ID, "code", event.Code, "error", err)
+	}
+}
+
+func codeOf(err error) string {
+	var typed *Error
+	if errors.As(err, &typed) {
+		return typed.Code
+	}
+	return ""
+}
