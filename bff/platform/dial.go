@@ -68,7 +68,7 @@ func originAddr(raw string) netip.AddrPort {
 	}
 	port := u.Port()
 	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		port = schemePorts[u.Scheme]
 	}
 	target, err := netip.ParseAddrPort(net.JoinHostPort(u.Hostname(), port))
 	if err != nil {

@@ -117,8 +117,8 @@ func checkJane(c JaneConfig, p *Platform) []error {
 	if c.ClientID == "" || len(c.ClientID) > 256 || !isVisible(c.ClientID) {
 		fault("ClientID", "write the partner_client_id that Jane gave at registration")
 	}
-	if !isOrigin(c.PublicURL) && !isLocalhost(c.PublicURL) {
-		fault("PublicURL", "write Locum's own origin, such as https://locum.example.org")
+	if _, err := ParsePublicURL(c.PublicURL); err != nil {
+		fault("PublicURL", err.Error())
 	}
 	for _, domain := range p.ClinicDomains {
 		if hostFault(domain) != "" || !strings.Contains(domain, ".") {
@@ -179,10 +179,7 @@ func isOrigin(s string) bool {
 	host, port := authority, ""
 	if i := strings.LastIndexByte(authority, ':'); i >= 0 && !strings.HasSuffix(authority, "]") {
 		host, port = authority[:i], authority[i+1:]
-		if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port || n == 0 {
-			return false
-		}
-		if port == map[string]string{"https": "443", "http": "80"}[scheme] {
+		if !portNumber(port) || port == schemePorts[scheme] {
 			return false
 		}
 	}
@@ -193,10 +190,10 @@ func isOrigin(s string) bool {
 	return scheme == "https" && hostFault(host) == "" && strings.Contains(host, ".")
 }
 
-// isLocalhost says whether s is an http origin of localhost, which only Locum's own public URL may be.
-func isLocalhost(s string) bool {
-	rest, ok := strings.CutPrefix(s, "http://localhost")
-	return ok && (rest == "" || isOrigin("http://127.0.0.1"+rest))
+// portNumber says whether s is a port number as it is written.
+func portNumber(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0 && strconv.FormatUint(n, 10) == s
 }
 
 // isVisible says whether s is visible ASCII.

@@ -1,0 +1,259 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// reader walks a YAML document and collects findings. It reads the plain part of YAML: mappings, lists and scalars, no
+// anchors, aliases, tags or merge keys, so that what the file says is what it shows.
+type reader struct {
+	findings []Finding
+	lines    map[string]int // of each key read, by its path
+}
+
+// key is a key of a mapping and what reads its value.
+type key struct {
+	name string
+	read func(path string, node ast.Node)
+}
+
+// parse is the document's one mapping, or nil with a finding.
+func (r *reader) parse(data []byte) ast.Node {
+	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
+	var syntax *yaml.SyntaxError
+	switch {
+	case errors.As(err, &syntax) && syntax.Token != nil && syntax.Token.Position != nil:
+		// The library's own text shows the lines around, which may hold what nobody should see.
+		r.add(syntax.Token.Position.Line, "", "not YAML here: check the indentation, quotes and colons")
+		return nil
+	case err != nil:
+		r.add(1, "", "not YAML: check the indentation, quotes and colons")
+		return nil
+	}
+	var bodies []ast.Node
+	for _, document := range file.Docs {
+		if document.Body != nil {
+			bodies = append(bodies, document.Body)
+		}
+	}
+	switch len(bodies) {
+	case 0:
+		r.add(1, "", "the file is empty: write at least public_url and platforms")
+		return nil
+	case 1:
+		return bodies[0]
+	}
+	r.add(line(bodies[1]), "", "a second document begins here: keep one")
+	return nil
+}
+
+// find adds a finding at the line of the key at path, or of the nearest key above it.
+func (r *reader) find(path, format string, args ...any) {
+	at := 1
+	for p := path; p != ""; p = parent(p) {
+		if n, ok := r.lines[p]; ok {
+			at = n
+			break
+		}
+	}
+	r.add(at, path, fmt.Sprintf(format, args...))
+}
+
+func (r *reader) add(line int, path, message string) {
+	r.findings = append(r.findings, Finding{Line: line, Path: path, Message: message})
+}
+
+// parent is the path of the key above: platforms[1].issuer, platforms[1], platforms.
+func parent(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }
+
+// mapping reads the known keys of a mapping in the order of the file and finds unknown and repeated ones. unknown, where
+// set, may explain a key itself.
+func (r *reader) mapping(path string, node ast.Node, unknown func(path, name string) bool, keys ...key) {
+	values, ok := mappingValues(node)
+	if !ok {
+		r.find(path, "write keys and values here")
+		return
+	}
+	seen := map[string]bool{}
+	for _, pair := range values {
+		name, plain := keyName(pair)
+		at := join(path, name)
+		r.lines[at] = line(pair.Key)
+		i := slices.IndexFunc(keys, func(k key) bool { return k.name == name })
+		switch {
+		case !plain:
+			r.add(line(pair.Key), path, "write plain keys: no anchors, aliases or merge keys")
+		case seen[name]:
+			r.find(at, "stands twice: keep one")
+		case i >= 0:
+			keys[i].read(at, pair.Value)
+		case unknown == nil || !unknown(at, name):
+			r.find(at, "unknown key%s", suggestion(name, keys))
+		}
+		seen[name] = true
+	}
+}
+
+func mappingValues(node ast.Node) ([]*ast.MappingValueNode, bool) {
+	switch n := node.(type) {
+	case *ast.MappingNode:
+		return n.Values, true
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{n}, true
+	}
+	return nil, false
+}
+
+// keyName is the name of a plain key.
+func keyName(pair *ast.MappingValueNode) (string, bool) {
+	name, ok := pair.Key.(*ast.StringNode)
+	if !ok {
+		return "?", false
+	}
+	return name.Value, true
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+// list reads each item of a list.
+func (r *reader) list(path string, node ast.Node, read func(path string, node ast.Node)) {
+	sequence, ok := node.(*ast.SequenceNode)
+	if !ok {
+		r.find(path, "write a list here")
+		return
+	}
+	for i, item := range sequence.Values {
+		at := path + "[" + strconv.Itoa(i) + "]"
+		r.lines[at] = line(item)
+		read(at, item)
+	}
+}
+
+// text reads a string; a number or a boolean in its place is taken as it is written.
+func (r *reader) text(path string, node ast.Node) string {
+	switch n := node.(type) {
+	case *ast.StringNode:
+		if n.Value != "" {
+			return n.Value
+		}
+	case *ast.IntegerNode:
+		return n.Token.Value
+	case *ast.FloatNode:
+		return n.Token.Value
+	case *ast.BoolNode:
+		return n.Token.Value
+	case *ast.NullNode:
+	default:
+		r.find(path, "write a single plain value here")
+		return ""
+	}
+	r.find(path, "has no value: give it one, or leave the key out")
+	return ""
+}
+
+func (r *reader) texts(path string, node ast.Node) []string {
+	values := []string{}
+	r.list(path, node, func(path string, node ast.Node) { values = append(values, r.text(path, node)) })
+	return values
+}
+
+func (r *reader) yes(path string, node ast.Node) bool {
+	value, ok := node.(*ast.BoolNode)
+	if !ok {
+		r.find(path, "write true or false")
+		return false
+	}
+	return value.Value
+}
+
+func (r *reader) count(path string, node ast.Node) int {
+	n, err := strconv.Atoi(r.text(path, node))
+	if err != nil || n < 1 || n > 1_000_000 {
+		r.find(path, "write a whole number from 1 to 1000000")
+		return 0
+	}
+	return n
+}
+
+func (r *reader) duration(path string, node ast.Node, least, most time.Duration) time.Duration {
+	d, err := time.ParseDuration(r.text(path, node))
+	if err != nil || d < least || d > most {
+		r.find(path, "write a duration from %s to %s, such as %s", short(least), short(most), short(least))
+		return 0
+	}
+	return d
+}
+
+// short writes a duration without its zero parts: 5m, not 5m0s.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = s[:len(s)-2]
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = s[:len(s)-2]
+	}
+	return s
+}
+
+// line is where a node begins.
+func line(node ast.Node) int {
+	if node == nil || node.GetToken() == nil || node.GetToken().Position == nil {
+		return 1
+	}
+	return node.GetToken().Position.Line
+}
+
+// suggestion names the known key that is nearest to an unknown one, or all of them when none is near.
+func suggestion(name string, keys []key) string {
+	best, distance := "", 1+len(name)/3
+	var all []string
+	for _, k := range keys {
+		all = append(all, k.name)
+		if d := editDistance(strings.ToLower(name), k.name); d <= distance {
+			best, distance = k.name, d-1
+		}
+	}
+	if best != "" {
+		return ": did you mean " + best + "?"
+	}
+	return "; known here: " + strings.Join(all, ", ")
+}
+
+// editDistance is the number of insertions, deletions and substitutions from a to b (Levenshtein).
+func editDistance(a, b string) int {
+	if len(a) > 64 {
+		return len(a)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
