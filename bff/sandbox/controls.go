@@ -187,39 +187,46 @@ func (s *Sandbox) change(f func(*nextGrant)) {
 // invalid_grant and access tokens are refused at once. "" stands for every login or every clinic. It says how many
 // authorizations ended.
 func (s *Sandbox) Revoke(login, clinicURL string) int {
-	return s.eachChain(login, clinicURL, func(c *chain) { c.end(endedRevoked); c.accessDead = true })
+	return s.eachChain(login, clinicURL, func(r *realm, c *chain) {
+		c.end(endedRevoked)
+		r.dropAccess(c)
+	})
 }
 
-// RevokeAccess makes the clinic refuse the access tokens issued so far; refreshing still works.
+// RevokeAccess makes the clinic refuse the access tokens issued so far; refreshing still works. It says how many
+// authorizations that met.
 func (s *Sandbox) RevokeAccess(login, clinicURL string) int {
-	return s.eachChain(login, clinicURL, func(c *chain) { clear(c.access) })
+	return s.eachChain(login, clinicURL, (*realm).dropAccess)
 }
 
-func (s *Sandbox) eachChain(login, clinicURL string, f func(*chain)) int {
+// eachChain visits the authorizations that have not ended.
+func (s *Sandbox) eachChain(login, clinicURL string, visit func(*realm, *chain)) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := 0
+	seen := map[*chain]bool{}
 	for _, r := range s.realms {
-		for _, c := range r.chains {
-			if c.ended == "" && (login == "" || strings.EqualFold(login, c.person.Login)) && (clinicURL == "" || clinicURL == c.clinic.url) {
-				f(c)
-				n++
+		for _, t := range r.refresh {
+			c := t.chain
+			mine := login == "" || strings.EqualFold(login, c.person.Login)
+			if c.ended == "" && !seen[c] && mine && (clinicURL == "" || clinicURL == c.clinic.url) {
+				seen[c] = true
+				visit(r, c)
 			}
 		}
 	}
-	return n
+	return len(seen)
 }
 
 // RotateKeys gives the realm a new signing key; the old ones stay in its key set until RetireKeys.
 func (s *Sandbox) RotateKeys(realm string) error {
-	r, key, err := s.freshKey(realm)
-	if err != nil {
+	r := s.realms[realm]
+	if r == nil {
+		return fmt.Errorf("sandbox has no realm %q", realm)
+	}
+	if err := s.ensureKey(r); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r.keys = append(r.keys, key)
-	return nil
+	return s.addKey(r)
 }
 
 // RetireKeys drops every key of the realm but the one that signs: tokens signed by the others no longer verify.

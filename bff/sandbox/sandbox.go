@@ -67,11 +67,13 @@ type Sandbox struct {
 	people  []person
 	closing chan struct{}
 
-	mu       sync.Mutex // guards everything below
+	keyMu  sync.Mutex        // held while a first signing key is made
+	realms map[string]*realm // the map is fixed once started
+
+	mu       sync.Mutex // guards everything below, and what the realms hold
 	closed   bool
 	advanced time.Duration
 	clients  map[string]Client
-	realms   map[string]*realm
 	faults   faults
 	log      requestLog
 	minted   []string

@@ -34,11 +34,15 @@ func (s *Sandbox) Minted() []string {
 
 // remember registers a secret for Minted.
 func (s *Sandbox) remember(secret string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rememberLocked(secret)
+}
+
+func (s *Sandbox) rememberLocked(secret string) {
 	if secret == "" {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if len(s.minted) >= maxMinted {
 		s.minted = slices.Delete(s.minted, 0, maxMinted/10)
 	}

@@ -1,0 +1,160 @@
+package sandbox
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Approve does what a person does at the authorization URL: log in as login with their password, then allow every scope
+// asked for, or deny. It answers with the callback URL that the browser would be sent to, of a refusal too; an error means
+// that no redirect came back. It is a browser of its own (own cookies, no other memory) that only reaches the sandbox.
+func (s *Sandbox) Approve(authorizationURL, login string, deny bool) (callbackURL string, err error) {
+	b, err := s.NewBrowser()
+	if err != nil {
+		return "", err
+	}
+	return b.Approve(authorizationURL, login, deny)
+}
+
+// Browser is a person's browser without a window: it keeps cookies, so that a second authorization finds them logged in.
+// It is not safe for concurrent use.
+type Browser struct {
+	s   *Sandbox
+	jar *cookiejar.Jar
+}
+
+// NewBrowser opens one without cookies.
+func (s *Sandbox) NewBrowser() (*Browser, error) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox browser: %w", err)
+	}
+	return &Browser{s: s, jar: jar}, nil
+}
+
+// Approve is Sandbox.Approve in this browser. Where it is already logged in, login is not looked at.
+func (b *Browser) Approve(authorizationURL, login string, deny bool) (callbackURL string, err error) {
+	at, err := url.Parse(authorizationURL)
+	if err != nil {
+		return "", fmt.Errorf("authorization URL: %w", err)
+	}
+	step, err := b.visit(http.MethodGet, at, nil)
+	for range 6 { // login, its redirect, consent and its redirect fit
+		switch {
+		case err != nil:
+			return "", err
+		case step.next != nil && step.next.Host != at.Host:
+			return step.next.String(), nil
+		case step.next != nil:
+			step, err = b.visit(http.MethodGet, step.next, nil)
+		default:
+			var form url.Values
+			if form, err = b.fill(step, login, deny); err == nil {
+				step, err = b.visit(http.MethodPost, at.ResolveReference(step.action), form)
+			}
+		}
+	}
+	return "", errors.New("the identity server goes round in circles")
+}
+
+// step is one answer: where it redirects to, or the page it shows.
+type step struct {
+	next, action *url.URL
+	page         string
+}
+
+// fill fills in the form of a page as the person would.
+func (b *Browser) fill(at step, login string, deny bool) (url.Values, error) {
+	form := url.Values{"attempt": {field(at.page, `name="attempt" value="([^"]*)"`)}}
+	if strings.HasSuffix(at.action.Path, "/authenticate") {
+		who, known := b.s.person(login)
+		if !known {
+			return nil, fmt.Errorf("the sandbox knows nobody called %q", login)
+		}
+		if strings.Contains(at.page, `role="alert"`) {
+			return nil, fmt.Errorf("login of %q was refused", login)
+		}
+		form.Set("username", who.Login)
+		form.Set("password", who.Password)
+		return form, nil
+	}
+	form.Set("decision", "allow")
+	if deny || !strings.Contains(at.page, `value="allow"`) { // the page of somebody who does not work there offers only to go back
+		form.Set("decision", "deny")
+	}
+	for _, box := range regexp.MustCompile(`name="scope" value="([^"]*)"`).FindAllStringSubmatch(at.page, -1) {
+		form.Add("scope", html.UnescapeString(box[1]))
+	}
+	return form, nil
+}
+
+// visit makes one request over the in-process door, on a connection of its own.
+func (b *Browser) visit(method string, at *url.URL, form url.Values) (step, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := b.s.Dial(ctx, "tcp", at.Host)
+	if err != nil {
+		return step{}, err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
+	r, err := http.NewRequestWithContext(ctx, method, at.String(), strings.NewReader(form.Encode()))
+	if err != nil {
+		return step{}, fmt.Errorf("sandbox browser: %w", err)
+	}
+	r.Close = true
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", b.s.iam.origin)
+	}
+	for _, c := range b.jar.Cookies(at) {
+		r.AddCookie(c)
+	}
+	if err := r.Write(conn); err != nil {
+		return step{}, fmt.Errorf("sandbox browser: %w", err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(conn), r)
+	if err != nil {
+		return step{}, fmt.Errorf("sandbox browser: %w", err)
+	}
+	defer answer.Body.Close()
+	b.jar.SetCookies(at, answer.Cookies())
+	return read(answer, at)
+}
+
+func read(answer *http.Response, at *url.URL) (step, error) {
+	if location := answer.Header.Get("Location"); location != "" {
+		next, err := at.Parse(location)
+		return step{next: next}, err
+	}
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxBody))
+	if err != nil {
+		return step{}, fmt.Errorf("sandbox browser: %w", err)
+	}
+	action := field(string(body), `<form method="post" action="([^"]*)"`)
+	if answer.StatusCode != http.StatusOK || action == "" {
+		why := field(string(body), `role="alert"[^>]*>([^<]*)<`)
+		return step{}, fmt.Errorf("the identity server answered %d without a redirect: %s", answer.StatusCode, why)
+	}
+	target, err := at.Parse(action)
+	return step{action: target, page: string(body)}, err
+}
+
+// field is the first group of the first match in a page, unescaped.
+func field(page, pattern string) string {
+	found := regexp.MustCompile(pattern).FindStringSubmatch(page)
+	if found == nil {
+		return ""
+	}
+	return html.UnescapeString(found[1])
+}

@@ -1,0 +1,180 @@
+package sandbox
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// issue makes a chain's next access and refresh token, and an ID token when openid was granted. The caller holds
+// Sandbox.mu and has seen to a signing key.
+func (s *Sandbox) issue(realm *realm, c *chain, scopes []string, now time.Time) (*tokenAnswer, *tokenError) {
+	remaining := min(lifeRefresh, c.login.started.Add(lifeLogin).Sub(now)) // capped by SSO Session Max
+	answer := &tokenAnswer{
+		ExpiresIn: seconds(lifeAccess), RefreshExpiresIn: seconds(remaining), TokenType: "Bearer", SessionState: c.login.sid,
+	}
+	access := s.accessClaims(realm, c, scopes, now)
+	refresh := s.refreshClaims(realm, c, now, now.Add(remaining))
+	var err1, err2, err3 error
+	answer.AccessToken, err1 = s.sign(realm, access)
+	answer.RefreshToken, err2 = s.signRefresh(realm, refresh)
+	if slices.Contains(c.scopes, scopeOpenID) {
+		answer.IDToken, err3 = s.sign(realm, s.idClaims(realm, c, answer.AccessToken, now))
+	}
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, &tokenError{500, "server_error", err.Error()}
+	}
+	id, _ := refresh["jti"].(string)
+	realm.refresh[id] = &issued{chain: c, scopes: c.scopes, until: now.Add(remaining)}
+	if id, isText := access["jti"].(string); isText {
+		realm.access[id] = &issued{chain: c, scopes: scopes, until: now.Add(lifeAccess)}
+	}
+	c.current = id
+	return answer, nil
+}
+
+// accessClaims is "Jane guide, Understanding the JWT Access Token", with Keycloak's sid and what AlterClaims does to it.
+func (s *Sandbox) accessClaims(realm *realm, c *chain, scopes []string, now time.Time) jwt.MapClaims {
+	claims := s.claims(realm, c, "Bearer", now, now.Add(lifeAccess))
+	claims["aud"] = []string{c.clinic.url}
+	claims["scope"] = strings.Join(scopes, " ")
+	claims["resource_access"] = map[string]any{c.clinic.url: map[string]any{"roles": []string{"practitioner"}}}
+	claims["resource_owner"] = map[string]any{c.clinic.url: map[string]any{"staff_members": []string{c.person.Staff[c.clinic.key]}}}
+	for _, alter := range s.faults.next.alter {
+		alter(claims)
+	}
+	s.faults.next.alter = nil
+	return claims
+}
+
+// refreshClaims: Keycloak's refresh token is a JWT for itself alone.
+func (s *Sandbox) refreshClaims(realm *realm, c *chain, now, until time.Time) jwt.MapClaims {
+	claims := s.claims(realm, c, "Refresh", now, until)
+	claims["aud"] = realm.issuer
+	claims["scope"] = strings.Join(c.scopes, " ")
+	return claims
+}
+
+// idClaims is OpenID Connect Core §2 and §3.1.3.6.
+func (s *Sandbox) idClaims(realm *realm, c *chain, access string, now time.Time) jwt.MapClaims {
+	claims := s.claims(realm, c, "ID", now, now.Add(lifeAccess))
+	sum := sha256.Sum256([]byte(access))
+	claims["aud"] = c.client
+	claims["auth_time"] = c.login.started.Unix()
+	claims["at_hash"] = base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
+	claims["name"], claims["preferred_username"] = c.person.Name, c.person.Login
+	if c.nonce != "" {
+		claims["nonce"] = c.nonce
+	}
+	return claims
+}
+
+// claims are those that all tokens share. The marker claim comes first in the encoded payload.
+func (s *Sandbox) claims(realm *realm, c *chain, typ string, now, until time.Time) jwt.MapClaims {
+	return jwt.MapClaims{
+		markerClaim: markerText, "exp": until.Unix(), "iat": now.Unix(), "jti": s.uuid(), "iss": realm.issuer,
+		"sub": c.person.Subject, "typ": typ, "azp": c.client, "sid": c.login.sid,
+	}
+}
+
+func (s *Sandbox) sign(realm *realm, claims jwt.MapClaims) (string, error) {
+	key := realm.keys[len(realm.keys)-1]
+	token := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
+	token.Header["kid"] = key.id
+	signed, err := token.SignedString(key.key)
+	s.rememberLocked(signed)
+	return signed, err
+}
+
+func (s *Sandbox) signRefresh(realm *realm, claims jwt.MapClaims) (string, error) {
+	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(realm.secret)
+	s.rememberLocked(signed)
+	return signed, err
+}
+
+// tokenClaims is what the sandbox reads back from its own tokens.
+type tokenClaims struct {
+	Type            string `json:"typ"`
+	AuthorizedParty string `json:"azp"`
+	jwt.RegisteredClaims
+}
+
+// readRefresh checks a refresh token's signature, issuer, type and age.
+func (r *realm) readRefresh(raw string, now time.Time) (*tokenClaims, *tokenError) {
+	var claims tokenClaims
+	_, err := jwt.ParseWithClaims(raw, &claims, func(*jwt.Token) (any, error) { return r.secret, nil },
+		jwt.WithValidMethods([]string{"HS256"}), jwt.WithIssuer(r.issuer), jwt.WithExpirationRequired(),
+		jwt.WithTimeFunc(func() time.Time { return now }))
+	switch {
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return nil, invalidGrant("Token is not active")
+	case err != nil || claims.Type != "Refresh":
+		return nil, invalidGrant("Invalid refresh token")
+	}
+	return &claims, nil
+}
+
+// readAccess checks an access token's algorithm, signature, issuer, type and age, not whose it is.
+func (s *Sandbox) readAccess(realm *realm, raw string) (*tokenClaims, error) {
+	var claims tokenClaims
+	key := func(t *jwt.Token) (any, error) {
+		id, _ := t.Header["kid"].(string)
+		return s.keyOf(realm, id)
+	}
+	_, err := jwt.ParseWithClaims(raw, &claims, key, jwt.WithValidMethods([]string{"RS256"}), jwt.WithIssuer(realm.issuer),
+		jwt.WithExpirationRequired(), jwt.WithTimeFunc(s.now))
+	if err == nil && claims.Type != "Bearer" {
+		err = errTokenInvalid
+	}
+	return &claims, err
+}
+
+// authenticate is what a clinic asks about a bearer token: signed by one of the realms, not expired, not revoked, and for
+// this clinic alone ("Jane guide, Resource Matching"). Its errors are those of seam.go.
+func (s *Sandbox) authenticate(bearer, clinicURL string) (grant, error) {
+	if bearer == "" {
+		return grant{}, errNoToken
+	}
+	var unread tokenClaims
+	if _, _, err := jwt.NewParser().ParseUnverified(bearer, &unread); err != nil {
+		return grant{}, errTokenInvalid
+	}
+	for _, realm := range s.realms {
+		if realm.issuer == unread.Issuer {
+			return s.authenticateAt(realm, bearer, clinicURL)
+		}
+	}
+	return grant{}, errTokenInvalid
+}
+
+func (s *Sandbox) authenticateAt(realm *realm, bearer, clinicURL string) (grant, error) {
+	claims, err := s.readAccess(realm, bearer)
+	switch {
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return grant{}, errTokenExpired
+	case err != nil:
+		return grant{}, errTokenInvalid
+	case !slices.Equal(claims.Audience, []string{clinicURL}):
+		return grant{}, errTokenAudience
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held := realm.access[claims.ID]
+	clinic := s.clinicAt(clinicURL)
+	if held == nil || clinic == nil {
+		return grant{}, errTokenInvalid
+	}
+	who := held.chain.person
+	allowed := map[string]bool{}
+	for _, scope := range held.scopes {
+		allowed[scope] = true
+	}
+	return grant{
+		Subject: who.Subject, Login: who.Login, StaffID: who.Staff[clinic.key], Scopes: allowed, Roles: []string{"practitioner"},
+	}, nil
+}
