@@ -103,6 +103,9 @@ func (c *codec) texts(tag uint64, p *[]string) {
 		return
 	}
 	for v, ok := c.take(tag); ok; v, ok = c.take(tag) {
+		if *p == nil {
+			*p = make([]string, 0, 8)
+		}
 		*p = append(*p, v)
 	}
 }

@@ -1,8 +1,6 @@
 package vault
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math"
@@ -12,7 +10,7 @@ import (
 type Tx struct {
 	store storeTx
 	seal  *sealer
-	index []byte
+	index *keyedHash
 }
 
 // Collection is a named set of records of one type. The package's variables are all there are.
@@ -107,13 +105,7 @@ func (c Collection[T]) Count(tx *Tx) int {
 }
 
 // place is the key in the file: HMAC-SHA256 of the bucket's name and the key, so that the file tells no id.
-func (c Collection[T]) place(tx *Tx, key string) []byte {
-	h := hmac.New(sha256.New, tx.index)
-	h.Write([]byte(c.name))
-	h.Write([]byte{0}) // no bucket's name holds it
-	h.Write([]byte(key))
-	return h.Sum(nil)
-}
+func (c Collection[T]) place(tx *Tx, key string) []byte { return tx.index.sum(c.name, key) }
 
 func (c Collection[T]) read(tx *Tx, place, value []byte) (T, error) {
 	var v, none T

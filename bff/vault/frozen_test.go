@@ -79,4 +79,4 @@ func freezeV1(t *testing.T, keyFile, db string) {
 }
 
 // frozenMAC is what MAC("frozen", "v1") is in testdata/v1.db, whose key file is a test key and protects nothing.
-const frozenMAC = "p2kxnhiwMkBkduuEY5zCpXFp1tb-Mw_4RYaxFiym3qw"
+const frozenMAC = "AYOuDucl4mptM98OlY0Wt3TS23grNzx3WNhoPvcdn3Y"

@@ -6,13 +6,8 @@
 package vault
 
 import (
-	"crypto/hkdf"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -36,9 +31,9 @@ const FileName = "locum.db"
 type Vault struct {
 	dir    string
 	master MasterKey
-	root   []byte // derivation root: 32 bytes, the same for the life of the database
-	index  []byte // HMAC key of bbolt's keys
-	macKey []byte // HMAC key of MAC
+	root   []byte     // derivation root: 32 bytes, the same for the life of the database
+	index  *keyedHash // of bbolt's keys
+	macs   *keyedHash // of MAC
 
 	// mu is held shared by every transaction and alone where the file or the keyset is exchanged.
 	mu      sync.RWMutex
@@ -98,8 +93,8 @@ func (v *Vault) unlock() error {
 
 func (v *Vault) setRoot(root []byte) {
 	v.root = root
-	v.index = derive(root, "locum vault index")
-	v.macKey = derive(root, "locum vault mac")
+	v.index = newKeyedHash(derive(root, "locum vault index"))
+	v.macs = newKeyedHash(derive(root, "locum vault mac"))
 }
 
 // Close waits for running transactions and closes the file. A second Close does nothing.
@@ -142,31 +137,11 @@ func (v *Vault) tx(st storeTx) *Tx { return &Tx{store: st, seal: v.seal, index: 
 // MAC is a keyed hash of the parts, 43 base64url characters, for references to values that must not be stored. Purpose
 // and parts are length-prefixed: no two lists of parts are mistaken for one another. It never changes for a database.
 func (v *Vault) MAC(purpose string, parts ...string) string {
-	h := hmac.New(sha256.New, v.macKey)
-	writePart := func(s string) {
-		var n [8]byte
-		binary.BigEndian.PutUint64(n[:], uint64(len(s)))
-		h.Write(n[:])
-		h.Write([]byte(s))
-	}
-	writePart(purpose)
-	for _, part := range parts {
-		writePart(part)
-	}
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+	return base64.RawURLEncoding.EncodeToString(v.macs.sum(purpose, parts...))
 }
 
 // DeriveKey makes a 32-byte key for a purpose outside the vault, e.g. the chain of the audit trail. It never changes for
 // a database.
 func (v *Vault) DeriveKey(purpose string) []byte {
 	return derive(v.root, "locum purpose "+purpose)
-}
-
-// derive is HKDF-SHA256 (RFC 5869) with the label as info.
-func derive(key []byte, label string) []byte {
-	out, err := hkdf.Key(sha256.New, key, nil, label, 32)
-	if err != nil {
-		panic(fmt.Sprintf("vault: derive 32 bytes: %v", err)) // only a length beyond 255 hashes fails
-	}
-	return out
 }
