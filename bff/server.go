@@ -2,13 +2,29 @@ package bff
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"sync"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"locum/bff/account"
+	"locum/bff/audit"
 	"locum/bff/config"
+	"locum/bff/connect"
 	"locum/bff/oauth"
+	"locum/bff/platform"
+	"locum/bff/proxy"
 	"locum/bff/secret"
+	"locum/bff/session"
+	"locum/bff/tokens"
+	"locum/bff/vault"
+	"locum/shared"
 )
 
 // AuditFile is the name of the audit trail inside the data directory, AuditKeyPurpose what vault.DeriveKey is asked
@@ -34,19 +50,140 @@ type Demo struct{ Cards []DemoCard }
 type DemoCard struct{ Login, Name, Note string }
 
 // Server is Locum, opened and wired.
-type Server struct{}
+type Server struct {
+	cfg    *config.Config
+	log    *slog.Logger
+	demo   *Demo
+	origin string // of the public URL, as a browser writes it
+	host   []byte // of the public URL
 
-// Open opens the vault, the audit trail and every room above them, and renders the pages.
-func Open(cfg *config.Config, o Options) (*Server, error) { panic("todo") }
+	vault     *vault.Vault
+	audit     *audit.Log
+	accounts  *account.Store
+	sessions  *session.Manager
+	platforms *platform.Registry
+	tokens    *tokens.Keeper
+	proxy     *proxy.Proxy
+	connect   *connect.Connector
+
+	assets   *assets
+	pages    pages
+	policies policies
+	cookies  cookies
+
+	http   *fasthttp.Server
+	router fasthttp.RequestHandler
+
+	life   context.Context // ends when Close begins: calls under way are told
+	end    context.CancelFunc
+	chores sync.WaitGroup
+}
+
+// Bounds of one connection. A platform's answer is waited for inside the handler, which no time-out of these cuts.
+const (
+	bodyLimit   = 64 << 10
+	headerLimit = 16 << 10
+	readTimeout = 15 * time.Second
+	sendTimeout = 30 * time.Second
+	idleTimeout = 75 * time.Second
+	lastWait    = 20 * time.Second // for answers under way when Serve ends
+	sweepEvery  = time.Minute
+)
 
 // Accounts is who may sign in.
-func (s *Server) Accounts() *account.Store { panic("todo") }
+func (s *Server) Accounts() *account.Store { return s.accounts }
 
-// SetClientSecret seals the secret that a platform gave to Locum.
-func (s *Server) SetClientSecret(platform string, v secret.String) error { panic("todo") }
+// SetClientSecret seals the secret that a platform gave to Locum. It takes effect with the next request to the platform.
+func (s *Server) SetClientSecret(id string, v secret.String) error {
+	if _, err := s.platforms.Get(id); err != nil {
+		return fmt.Errorf("platform %q: %w; see platforms in the configuration", id, err)
+	}
+	return s.vault.Update(func(tx *vault.Tx) error {
+		record, err := vault.ClientSecrets.Get(tx, id)
+		if err != nil && !errors.Is(err, vault.ErrNotFound) {
+			return err
+		}
+		record.Platform, record.Value, record.SetAt = id, v, time.Now()
+		return vault.ClientSecrets.Put(tx, id, &record)
+	})
+}
 
-// Serve answers on ln until ctx ends, then finishes what was begun.
-func (s *Server) Serve(ctx context.Context, ln net.Listener) error { panic("todo") }
+// newHTTP builds Fiber's router and fasthttp's server with nothing left at a default that trusts, echoes or waits for
+// ever (GOAPP §5).
+func (s *Server) newHTTP() {
+	app := fiber.New(fiber.Config{
+		Immutable: true, StrictRouting: true, CaseSensitive: true, DisableStartupMessage: true,
+		BodyLimit: bodyLimit, ReadBufferSize: headerLimit,
+		ReadTimeout: readTimeout, WriteTimeout: sendTimeout, IdleTimeout: idleTimeout,
+		EnableTrustedProxyCheck: true, TrustedProxies: prefixes(s.cfg), EnableIPValidation: true,
+		DisablePreParseMultipartForm: true, ErrorHandler: s.onError,
+	})
+	s.mount(app, s.routes())
+	s.router = app.Handler()
+	s.http = app.Server()
+	s.http.Handler = s.handle
+	s.http.ErrorHandler = s.onUnreadable
+	s.http.ExpectHandler = s.refuseExpectation
+	s.http.NoDefaultServerHeader = true
+	s.http.SecureErrorLogMessage = true
+	s.http.CloseOnShutdown = true
+}
 
-// Close gives everything back that Open took.
-func (s *Server) Close() error { panic("todo") }
+func prefixes(cfg *config.Config) []string {
+	list := make([]string, 0, len(cfg.TrustedProxies))
+	for _, prefix := range cfg.TrustedProxies {
+		list = append(list, prefix.String())
+	}
+	return list
+}
+
+// refuseExpectation answers "Expect: 100-continue" with 417 (RFC 9110 §10.1.1 lets a server do so): bodies are small,
+// and no byte is to be invited before the pre-filter has read the head.
+func (s *Server) refuseExpectation(ctx *fasthttp.RequestCtx) int {
+	e := s.begin(ctx)
+	e.pattern = "refused"
+	s.problem(ctx, &failure{status: fiber.StatusExpectationFailed, code: shared.CodeBadRequest, close: true})
+	s.finish(ctx, e)
+	return fiber.StatusExpectationFailed
+}
+
+// Serve answers on ln until ctx ends, then takes no new connection and finishes what was begun. TLS, where configured,
+// offers HTTP/1.1 alone: fasthttp has no HTTP/2, and a browser would choose it if it were offered.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	if s.cfg.TLS != nil {
+		pair, err := tls.LoadX509KeyPair(s.cfg.TLS.CertFile, s.cfg.TLS.KeyFile)
+		if err != nil {
+			return fmt.Errorf("read the TLS certificate: %w", errors.Join(err, ln.Close()))
+		}
+		ln = tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12,
+			NextProtos: []string{"http/1.1"}})
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(ln) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWait)
+	defer cancel()
+	err := s.http.ShutdownWithContext(stopping)
+	return errors.Join(err, <-served)
+}
+
+// sweep deletes ended sessions until Close.
+func (s *Server) sweep() {
+	defer s.chores.Done()
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.life.Done():
+			return
+		case <-ticker.C:
+			if _, err := s.sessions.Sweep(); err != nil {
+				s.log.Warn("ended sessions could not be deleted", "error", err)
+			}
+		}
+	}
+}

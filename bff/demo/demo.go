@@ -1,17 +1,31 @@
 // Package demo is Locum wired to a sandbox on loopback in a temporary directory: what `locum demo` runs and what e2e
-// drives. It never listens beyond loopback and never keeps anything. Only cmd/locum and e2e may import it.
+// drives. It never listens beyond loopback, never asks for a real platform's secret, and keeps nothing unless it is
+// given a directory. Only cmd/locum and e2e may import it.
 package demo
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
 	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"locum/bff"
+	"locum/bff/account"
+	"locum/bff/config"
+	"locum/bff/platform"
 	"locum/bff/sandbox"
+	"locum/bff/secret"
 )
 
 // Options of a demo. Listen is Locum's own address, "localhost:8080" when empty; port 0 picks one. Dir holds the data
-// and is kept; empty means a temporary directory that Close removes. Verbose logs at debug level.
+// and is kept; empty means a temporary directory that Close removes. Verbose logs at debug level where Log is nil.
 type Options struct {
 	Listen  string
 	Dir     string
@@ -19,22 +33,215 @@ type Options struct {
 	Verbose bool
 }
 
-// Person is a demo practitioner who may sign in to Locum.
+// Person is a demo practitioner who may sign in to Locum. The password is new at every start.
 type Person struct{ Login, Password, Name string }
 
 // Demo is a running Locum and the sandbox behind it.
 type Demo struct {
 	URL     string
+	Dir     string // where the data lies
 	Server  *bff.Server
 	Sandbox *sandbox.Sandbox
 	People  []Person
+
+	stop      context.CancelFunc
+	served    chan struct{} // closed when Serve has returned, and err is set
+	err       error
+	temporary bool
 }
 
-// Start opens and serves everything; it returns when the address answers.
-func Start(ctx context.Context, o Options) (*Demo, error) { panic("todo") }
+// The two realms of the simulated Jane as two platforms: ids and names.
+var realms = []struct{ realm, id, name string }{
+	{sandbox.RealmProduction, "jane", "Jane"},
+	{sandbox.RealmSandbox, "jane-sandbox", "Jane partner sandbox"},
+}
+
+// scopes are what the demo asks for: everything that its pages use, the recording of observations included.
+var scopes = []string{"appointments:read", "patients:read", "staff_members:read", "treatments:read", "disciplines:read",
+	"locations:read", "companies:read", "observations:read", "observations:create", "observations:update"}
+
+// clientID is how the sandbox knows Locum.
+const clientID = "locum-demo"
+
+// people may sign in to Locum; the sandbox has its own, who work at its clinics.
+var people = []Person{{Login: "robin", Name: "Robin Sampleworth"}, {Login: "noor", Name: "Noor Exampleson"}}
+
+// Start opens and serves everything; it returns when the address answers. The demo ends with ctx or by Close.
+func Start(ctx context.Context, o Options) (*Demo, error) {
+	d := &Demo{served: make(chan struct{})}
+	ln, err := listen(o.Listen)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.open(ln, o); err != nil {
+		return nil, errors.Join(err, ln.Close(), d.release())
+	}
+	ctx, d.stop = context.WithCancel(ctx)
+	go func() {
+		defer close(d.served)
+		d.err = d.Server.Serve(ctx, ln)
+	}()
+	return d, nil
+}
 
 // Wait returns when the server has stopped, with its error if that was not asked for.
-func (d *Demo) Wait() error { panic("todo") }
+func (d *Demo) Wait() error {
+	<-d.served
+	return d.err
+}
 
 // Close stops Locum, then the sandbox, and removes the temporary directory.
-func (d *Demo) Close() error { panic("todo") }
+func (d *Demo) Close() error {
+	d.stop()
+	<-d.served
+	return d.release()
+}
+
+func (d *Demo) release() error {
+	var errs []error
+	if d.Server != nil {
+		errs = append(errs, d.Server.Close())
+	}
+	if d.Sandbox != nil {
+		errs = append(errs, d.Sandbox.Close())
+	}
+	if d.temporary {
+		errs = append(errs, os.RemoveAll(d.Dir))
+	}
+	return errors.Join(errs...)
+}
+
+// listen takes loopback alone: the demo's sign-in is one click.
+func listen(address string) (net.Listener, error) {
+	if address == "" {
+		address = "localhost:8080"
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("demo address %q: %w", address, err)
+	}
+	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		return nil, fmt.Errorf("the demo listens on this machine only: use localhost:PORT instead of %q", address)
+	}
+	ln, err := net.Listen("tcp", address) //nolint:noctx // returns at once
+	if err != nil {
+		return nil, fmt.Errorf("%w; choose another port with --listen localhost:PORT", err)
+	}
+	return ln, nil
+}
+
+// open makes the sandbox, then a configuration that points at it, then Locum. Locum is called localhost and the sandbox
+// 127.0.0.1, so that the way between them is a truly cross-site one.
+func (d *Demo) open(ln net.Listener, o Options) error {
+	_, port, err := net.SplitHostPort(ln.Addr().String())
+	if err != nil {
+		return err
+	}
+	d.URL = "http://localhost:" + port
+	if d.Sandbox, err = sandbox.Start(sandbox.Options{}); err != nil {
+		return fmt.Errorf("start the sandbox: %w", err)
+	}
+	cfg, err := d.configure(o)
+	if err != nil {
+		return err
+	}
+	d.People = newPeople()
+	if d.Server, err = bff.Open(cfg, bff.Options{Log: logger(o), Demo: &bff.Demo{Cards: cards(d.People)}}); err != nil {
+		return err
+	}
+	return errors.Join(d.register(), d.admit())
+}
+
+func logger(o Options) *slog.Logger {
+	if o.Log != nil {
+		return o.Log
+	}
+	level := slog.LevelWarn
+	if o.Verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+}
+
+// configure writes by hand what a configuration file would say.
+func (d *Demo) configure(o Options) (*config.Config, error) {
+	public, err := url.Parse(d.URL)
+	if err != nil {
+		return nil, err
+	}
+	if d.Dir = o.Dir; d.Dir == "" {
+		if d.Dir, err = os.MkdirTemp("", "locum-demo-"); err != nil {
+			return nil, err
+		}
+		d.temporary = true
+	}
+	cfg := &config.Config{PublicURL: public, DataDir: filepath.Join(d.Dir, "data"), MasterKeyFile: filepath.Join(d.Dir, "master.key")}
+	if err := bff.EnsureKeyFile(cfg.MasterKeyFile); err != nil {
+		return nil, err
+	}
+	var clinics []platform.ClinicLink
+	for _, clinic := range d.Sandbox.Clinics() {
+		clinics = append(clinics, platform.ClinicLink{Name: clinic.Name, URL: clinic.URL})
+	}
+	for _, r := range realms {
+		p, err := platform.Jane(platform.JaneConfig{ID: r.id, Name: r.name, Issuer: d.Sandbox.Issuer(r.realm), ClientID: clientID,
+			PublicURL: d.URL, Scopes: scopes, Clinics: clinics})
+		if err != nil {
+			return nil, fmt.Errorf("platform %s: %w", r.id, err)
+		}
+		cfg.Platforms = append(cfg.Platforms, p)
+	}
+	return cfg, nil
+}
+
+// register makes Locum known to the sandbox, and the sandbox's secret to Locum.
+func (d *Demo) register() error {
+	var redirects []string
+	for _, r := range realms {
+		redirects = append(redirects, d.URL+"/connect/"+r.id+"/callback")
+	}
+	client, err := d.Sandbox.Register(sandbox.Client{ID: clientID, Name: "Locum demo", RedirectURIs: redirects})
+	if err != nil {
+		return err
+	}
+	for _, r := range realms {
+		if err := d.Server.SetClientSecret(r.id, secret.New(client.Secret)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// admit gives the people their accounts; in a directory that was kept they are there already and get a new password.
+func (d *Demo) admit() error {
+	for _, person := range d.People {
+		password := secret.New(person.Password)
+		_, err := d.Server.Accounts().Add(person.Login, person.Name, password)
+		if errors.Is(err, account.ErrExists) {
+			err = d.Server.Accounts().SetPassword(person.Login, password)
+		}
+		if err != nil {
+			return fmt.Errorf("demo account %s: %w", person.Login, err)
+		}
+	}
+	return nil
+}
+
+// newPeople draws the passwords: four groups of four letters and digits, 80 bits.
+func newPeople() []Person {
+	list := make([]Person, len(people))
+	for i, person := range people {
+		text := strings.ToLower(rand.Text())
+		person.Password = strings.Join([]string{text[:4], text[4:8], text[8:12], text[12:16]}, "-")
+		list[i] = person
+	}
+	return list
+}
+
+func cards(people []Person) []bff.DemoCard {
+	list := make([]bff.DemoCard, len(people))
+	for i, person := range people {
+		list[i] = bff.DemoCard{Login: person.Login, Name: person.Name, Note: person.Login + " · " + person.Password}
+	}
+	return list
+}

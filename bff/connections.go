@@ -1,0 +1,107 @@
+package bff
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"locum/bff/platform"
+	"locum/bff/throttle"
+	"locum/bff/tokens"
+	"locum/shared"
+)
+
+// listConnections is GET /api/v1/connections: the practitioner's own, never another's.
+func (s *Server) listConnections(c *fiber.Ctx) error {
+	views, err := s.tokens.List(exchangeOf(c.Context()).session.Practitioner)
+	if err != nil {
+		return err
+	}
+	list := make([]shared.Connection, 0, len(views))
+	for _, view := range views {
+		list = append(list, s.wireConnection(view))
+	}
+	return answer(c, shared.Connections{Connections: list})
+}
+
+// showConnection is GET /api/v1/connections/{connection}. Another's is as unknown as one that never was.
+func (s *Server) showConnection(c *fiber.Ctx) error {
+	id := c.Params("connection")
+	if !shared.ValidID(id) {
+		return &failure{code: shared.CodeNotFound}
+	}
+	view, err := s.tokens.Get(exchangeOf(c.Context()).session.Practitioner, id)
+	if err != nil {
+		return err
+	}
+	return answer(c, s.wireConnection(view))
+}
+
+// disconnect is DELETE /api/v1/connections/{connection}. The connection is gone from Locum when it answers 200; revoked
+// says whether the platform confirmed as well (RFC 7009 §2.2).
+func (s *Server) disconnect(c *fiber.Ctx) error {
+	id := c.Params("connection")
+	if !shared.ValidID(id) {
+		return &failure{code: shared.CodeNotFound}
+	}
+	ctx, cancel := s.call()
+	defer cancel()
+	revoked, err := s.tokens.Disconnect(ctx, exchangeOf(c.Context()).session.Practitioner, id)
+	if err != nil {
+		return err
+	}
+	return answer(c, shared.Disconnected{Revoked: revoked})
+}
+
+// wireConnection is what the app shows of a connection. A platform that is no longer configured is named by its id.
+func (s *Server) wireConnection(v tokens.View) shared.Connection {
+	wire := shared.Connection{
+		ID: v.ID, Platform: shared.Platform{ID: v.Platform, Name: v.Platform},
+		Clinic: shared.ClinicLink{Name: v.ClinicName, URL: v.Clinic},
+		State:  v.State, Cause: v.Cause, Scopes: v.Scopes, Excess: without(v.Scopes, v.Requested),
+		StaffMembers: v.StaffMembers, Roles: v.Roles, ConnectedAt: v.ConnectedAt, RefreshedAt: v.RefreshedAt,
+		FreshSeconds: seconds(v.FreshFor), KeptSeconds: seconds(v.KeptFor),
+	}
+	live, err := s.platforms.Get(v.Platform)
+	if errors.Is(err, platform.ErrUnknownPlatform) {
+		return wire
+	}
+	if err == nil {
+		wire.Platform = wirePlatform(live.Platform)
+		wire.More = without(live.Scopes, v.Scopes)
+	}
+	clinic, byClass := s.proxy.Budgets(v.Platform, v.Clinic)
+	wire.Budget.Clinic = wireAllowance(clinic)
+	if len(byClass) > 0 {
+		wire.Budget.Endpoints = make(map[string]shared.Allowance, len(byClass))
+		for class, left := range byClass {
+			wire.Budget.Endpoints[class] = wireAllowance(left)
+		}
+	}
+	return wire
+}
+
+func wireAllowance(a throttle.Allowance) shared.Allowance {
+	return shared.Allowance{Limit: a.Limit, Remaining: a.Remaining, Reset: seconds(a.Reset)}
+}
+
+// without gives what is in all and not in some, in order.
+func without(all, some []string) []string {
+	var rest []string
+	for _, one := range all {
+		if !slices.Contains(some, one) {
+			rest = append(rest, one)
+		}
+	}
+	return rest
+}
+
+// seconds rounds up: a wait of half a second is announced as one.
+func seconds(d time.Duration) int {
+	if d <= 0 {
+		return 0
+	}
+	return int((d + time.Second - 1) / time.Second)
+}

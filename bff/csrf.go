@@ -1,0 +1,82 @@
+package bff
+
+import (
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"locum/shared"
+)
+
+// Fetch Metadata (W3C): which site, mode and destination a browser says a request is for.
+const (
+	headerFetchSite = "Sec-Fetch-Site"
+	headerFetchMode = "Sec-Fetch-Mode"
+	headerFetchDest = "Sec-Fetch-Dest"
+	sameOrigin      = "same-origin"
+)
+
+var errForbidden = &failure{code: shared.CodeForbidden}
+
+// changes lets a request through that changes something, when it proves to come from the app's own page: the app's
+// header (a cross-origin page would need a preflight that Locum never grants; RFC 10017 §6.1.3.3), the origin, and JSON
+// where there is a body, so that no form can have made it.
+func (s *Server) changes(c *fiber.Ctx) error {
+	if c.Get(shared.HeaderClient) != shared.ClientApp || !s.fromOurOrigin(c) {
+		return errForbidden
+	}
+	if contentType := c.Get(fiber.HeaderContentType); (len(c.Request().Body()) > 0 || contentType != "") && !isJSON(contentType) {
+		return errForbidden
+	}
+	return c.Next()
+}
+
+// fromOurOrigin compares with the configured origin and nothing else, so a proxy that ends TLS changes nothing. Every
+// statement that is there must be right, and at least one must be there.
+func (s *Server) fromOurOrigin(c *fiber.Ctx) bool {
+	origin, site := c.Get(fiber.HeaderOrigin), c.Get(headerFetchSite)
+	if site != "" && site != sameOrigin {
+		return false
+	}
+	if origin == "" {
+		return site == sameOrigin
+	}
+	return origin == s.origin
+}
+
+// reads lets a request through that reads data by script. What a browser would load into a page, a frame, an image or
+// the address bar is refused, whichever site asks: an answer of the API is never content (T077).
+func (s *Server) reads(c *fiber.Ctx) error {
+	site, mode, dest := c.Get(headerFetchSite), c.Get(headerFetchMode), c.Get(headerFetchDest)
+	if site != "" && site != sameOrigin || mode == "navigate" || mode == "no-cors" || mode == "websocket" ||
+		dest != "" && dest != "empty" {
+		return errForbidden
+	}
+	if origin := c.Get(fiber.HeaderOrigin); origin != "" && origin != s.origin {
+		return errForbidden
+	}
+	return c.Next()
+}
+
+// posts lets the two forms through, sign-in and sign-out: an exact Origin and a form's own media type.
+func (s *Server) posts(c *fiber.Ctx) error {
+	if c.Get(fiber.HeaderOrigin) != s.origin || !s.fromOurOrigin(c) ||
+		mediaType(c.Get(fiber.HeaderContentType)) != fiber.MIMEApplicationForm {
+		return errForbidden
+	}
+	return c.Next()
+}
+
+// isJSON takes application/json with no parameter but charset=utf-8.
+func isJSON(contentType string) bool {
+	if mediaType(contentType) != fiber.MIMEApplicationJSON {
+		return false
+	}
+	_, parameters, some := strings.Cut(contentType, ";")
+	return !some || strings.EqualFold(strings.TrimSpace(parameters), "charset=utf-8")
+}
+
+func mediaType(contentType string) string {
+	media, _, _ := strings.Cut(contentType, ";")
+	return strings.ToLower(strings.TrimSpace(media))
+}

@@ -1,0 +1,82 @@
+package bff
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"locum/shared"
+)
+
+// policy is the header set of one kind of answer.
+type policy struct {
+	headers [][2]string
+	// cache is the Cache-Control of an answer that did not set its own.
+	cache string
+}
+
+// policies are all there are. Every answer carries exactly one, whichever way it was made.
+type policies struct {
+	api      *policy // JSON, problems and redirects: nothing in it may run or be framed
+	page     *policy // pages of the app
+	form     *policy // html/template pages without script: sign-in, messages
+	callback *policy // what a platform's redirect leads to: as api, and no referrer
+	message  *policy // as form, and no referrer
+	asset    *policy // static files
+}
+
+// Content-Security-Policy of each kind (CSP3). The pages hold no inline script or style; go-app's WASM needs
+// 'wasm-unsafe-eval'; no policy allows an escape hatch, and Trusted Types are off limits altogether.
+const (
+	cspNothing = "default-src 'none'; frame-ancestors 'none'; sandbox"
+	cspForm    = "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
+		"form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
+	cspPage = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; " +
+		"font-src 'self'; connect-src 'self'; worker-src 'none'; manifest-src 'self'; form-action 'self'; base-uri 'none'; " +
+		"object-src 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+
+// features that no page of Locum uses and no injected one shall.
+var features = []string{"accelerometer", "autoplay", "camera", "display-capture", "encrypted-media", "fullscreen",
+	"geolocation", "gyroscope", "magnetometer", "microphone", "midi", "payment", "screen-wake-lock", "usb",
+	"xr-spatial-tracking"}
+
+// newPolicies decides everything from the public URL and never from a request, so that a proxy that ends TLS, or an
+// answer that no handler made, changes nothing. build is the hash of the served app.
+func newPolicies(public *url.URL, build string) policies {
+	common := [][2]string{
+		{fiber.HeaderXContentTypeOptions, "nosniff"},
+		{"Cross-Origin-Opener-Policy", "same-origin"},
+		{"Cross-Origin-Resource-Policy", "same-origin"},
+		{"Cross-Origin-Embedder-Policy", "require-corp"},
+		{fiber.HeaderPermissionsPolicy, strings.Join(features, "=(), ") + "=()"},
+	}
+	if public.Scheme == "https" {
+		common = append(common, [2]string{fiber.HeaderStrictTransportSecurity, "max-age=63072000; includeSubDomains"})
+	}
+	make := func(csp, referrer, cache string, more ...[2]string) *policy {
+		headers := append([][2]string{{fiber.HeaderContentSecurityPolicy, csp}, {fiber.HeaderReferrerPolicy, referrer}}, common...)
+		return &policy{headers: append(headers, more...), cache: cache}
+	}
+	return policies{
+		api:      make(cspNothing, "same-origin", "no-store", [2]string{shared.HeaderBuild, build}),
+		page:     make(cspPage, "same-origin", "no-cache"),
+		form:     make(cspForm, "same-origin", "no-store"),
+		callback: make(cspNothing, "no-referrer", "no-store"),
+		message:  make(cspForm, "no-referrer", "no-store"),
+		asset:    make(cspNothing, "same-origin", "no-cache"),
+	}
+}
+
+// apply sets the policy's headers over whatever the answer held, and removes what no answer may hold.
+func (p *policy) apply(header *fasthttp.ResponseHeader) {
+	for _, h := range p.headers {
+		header.Set(h[0], h[1])
+	}
+	if len(header.Peek(fiber.HeaderCacheControl)) == 0 {
+		header.Set(fiber.HeaderCacheControl, p.cache)
+	}
+	header.Del(fiber.HeaderServer)
+}

@@ -1,0 +1,163 @@
+package bff
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"locum/bff/account"
+	"locum/bff/audit"
+	"locum/bff/config"
+	"locum/bff/connect"
+	"locum/bff/platform"
+	"locum/bff/proxy"
+	"locum/bff/secret"
+	"locum/bff/session"
+	"locum/bff/throttle"
+	"locum/bff/tokens"
+	"locum/bff/vault"
+	"locum/shared"
+	"locum/web"
+)
+
+// Open opens the vault, the audit trail and every room above them, in the order in which they stand on each other, and
+// renders the pages. What it opened before an error it closes again.
+func Open(cfg *config.Config, o Options) (*Server, error) {
+	s := &Server{cfg: cfg, log: o.Log, demo: o.Demo, cookies: newCookies(cfg.PublicURL)}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	s.origin = cfg.PublicURL.Scheme + "://" + cfg.PublicURL.Host
+	s.host = []byte(cfg.PublicURL.Host)
+	s.life, s.end = context.WithCancel(context.Background())
+	if err := s.openRooms(o); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	if err := s.openFront(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	s.newHTTP()
+	s.chores.Add(1)
+	go s.sweep()
+	return s, nil
+}
+
+func (s *Server) openRooms(o Options) error {
+	master, err := vault.ReadKeyFile(s.cfg.MasterKeyFile)
+	if err != nil {
+		return fmt.Errorf("read the master key: %w", err)
+	}
+	if s.vault, err = vault.Open(s.cfg.DataDir, master); err != nil {
+		return fmt.Errorf("open the vault in %s: %w", s.cfg.DataDir, err)
+	}
+	boot := o.Boot
+	if boot == "" {
+		boot = rand.Text()
+	}
+	if s.audit, err = audit.Open(filepath.Join(s.cfg.DataDir, AuditFile), s.vault.DeriveKey(AuditKeyPurpose), boot); err != nil {
+		return fmt.Errorf("open the audit trail: %w", err)
+	}
+	s.accounts = account.New(s.vault)
+	limits := session.Limits{Idle: s.cfg.Session.Idle, Absolute: s.cfg.Session.Absolute}
+	if s.sessions, err = session.New(s.vault, limits); err != nil {
+		return fmt.Errorf("read the sessions: %w", err)
+	}
+	if s.platforms, err = platform.NewRegistry(s.cfg.Platforms, s.clientSecret, o.Dial); err != nil {
+		return fmt.Errorf("set up the platforms: %w", err)
+	}
+	s.tokens, err = tokens.New(tokens.Config{Vault: s.vault, Platforms: s.platforms, Audit: s.audit, Log: s.log})
+	if err != nil {
+		return fmt.Errorf("read the connections: %w", err)
+	}
+	s.proxy = proxy.New(proxy.Config{Tokens: s.tokens, Limiter: throttle.New(throttle.Config{}), Platforms: s.platforms,
+		Audit: s.audit, Log: s.log})
+	s.connect = connect.New(connect.Config{Vault: s.vault, Sessions: s.sessions, Tokens: s.tokens, Platforms: s.platforms,
+		Audit: s.audit, Log: s.log, Pages: contextPages()})
+	return nil
+}
+
+// clientSecret reads a platform's secret when it is needed; nothing keeps it.
+func (s *Server) clientSecret(id string) (secret.String, error) {
+	var value secret.String
+	err := s.vault.View(func(tx *vault.Tx) error {
+		record, err := vault.ClientSecrets.Get(tx, id)
+		value = record.Value
+		return err
+	})
+	if errors.Is(err, vault.ErrNotFound) {
+		return secret.String{}, fmt.Errorf("no client secret is set for %q: run `locum secret set %s`: %w", id, id, err)
+	}
+	return value, err
+}
+
+// contextPages is the closed list of places that an authorization may lead back to, with the names of their parameters.
+func contextPages() map[string][]string {
+	list := map[string][]string{}
+	for _, page := range shared.Pages {
+		names := []string{}
+		for segment := range strings.SplitSeq(page.Pattern, "/") {
+			if name, ok := strings.CutPrefix(segment, "{"); ok {
+				names = append(names, strings.TrimSuffix(name, "}"))
+			}
+		}
+		list[page.Name] = names
+	}
+	return list
+}
+
+// openFront prepares what a browser loads: assets under the hash of them all, then the pages that name them.
+func (s *Server) openFront() error {
+	static, err := fs.Sub(web.Static, "static")
+	if err != nil {
+		return err
+	}
+	glue, err := goappFile(wasmExec)
+	if err != nil {
+		return err
+	}
+	if s.assets, err = newAssets(static, map[string][]byte{wasmExec: glue}); err != nil {
+		return err
+	}
+	if s.pages, err = renderPages(s.assets); err != nil {
+		return err
+	}
+	s.policies = newPolicies(s.cfg.PublicURL, s.assets.hash)
+	return s.assets.addFixed()
+}
+
+// Close gives back what Open took, in reverse order. Serve must have returned.
+func (s *Server) Close() error {
+	s.end()
+	s.chores.Wait()
+	var errs []error
+	if s.proxy != nil {
+		s.proxy.Close()
+	}
+	if s.tokens != nil {
+		errs = append(errs, s.tokens.Close())
+	}
+	if s.platforms != nil {
+		s.platforms.Close()
+	}
+	if s.audit != nil {
+		errs = append(errs, s.audit.Close())
+	}
+	if s.vault != nil {
+		errs = append(errs, s.vault.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// EnsureKeyFile makes a master key at path where there is none yet.
+func EnsureKeyFile(path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return vault.CreateKeyFile(path)
+}

@@ -1,0 +1,236 @@
+package bff
+
+import (
+	"bytes"
+	"net"
+	"net/netip"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"locum/bff/platform"
+	"locum/shared"
+)
+
+// Bounds of a request target, in bytes.
+const (
+	maxPath  = 2 << 10
+	maxQuery = 8 << 10
+)
+
+// admit is the pre-filter: what fasthttp accepts and Locum does not, found in the raw bytes before any router reads
+// them. Nothing is normalised: a doubtful request is refused and its connection closed, so that no two readers of the
+// same bytes can disagree. It fills what later readers need of the exchange.
+func (s *Server) admit(ctx *fasthttp.RequestCtx, e *exchange) *failure {
+	s.findRemote(ctx, e)
+	seen, refusal := s.readHeaders(ctx, e)
+	if refusal != nil {
+		return refusal
+	}
+	if refusal := admitFraming(ctx, seen); refusal != nil {
+		return refusal
+	}
+	if !allowedMethod(ctx.Method()) {
+		return &failure{code: shared.CodeMethodNotAllowed, allow: "GET, HEAD, POST, PUT, PATCH, DELETE", close: true}
+	}
+	return admitTarget(ctx.Request.Header.RequestURI(), e)
+}
+
+// once are the headers that decide something: a second line of one, or one spelt with underscores (which other readers
+// take for dashes), is refused.
+var once = [...]string{"host", "content-length", "transfer-encoding", "content-type", "origin", "locum-client",
+	"sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest", "sec-purpose", "purpose", "authorization", "if-none-match",
+	"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "content-encoding", "expect", "cookie"}
+
+// Positions in once that admit asks for; readHeaders answers a bit set of what it saw.
+const (
+	onceHost             = 0
+	onceContentLength    = 1
+	onceTransferEncoding = 2
+	onceForwardedFor     = 13 // a list header: several lines are legal
+	onceCookie           = len(once) - 1
+)
+
+// readHeaders reads the raw header block line by line. RFC 9112 §5: no space before the colon (§5.1), no line folding
+// (§5.2), lines end in CRLF (§2.2). Host must be the configured one (§3.2; 421 as RFC 9110 §15.5.20); what a proxy says
+// about hosts is ignored.
+func (s *Server) readHeaders(ctx *fasthttp.RequestCtx, e *exchange) (seen uint32, refusal *failure) {
+	malformed := &failure{code: shared.CodeBadRequest, close: true}
+	raw := ctx.Request.Header.RawHeaders()
+	cookies := 0
+	for len(raw) > 0 {
+		end := bytes.IndexByte(raw, '\n')
+		if end < 1 || raw[end-1] != '\r' {
+			return 0, malformed
+		}
+		line := raw[:end-1]
+		raw = raw[end+1:]
+		if len(line) == 0 {
+			break
+		}
+		colon := bytes.IndexByte(line, ':')
+		if colon < 1 || !isToken(line[:colon]) {
+			return 0, malformed
+		}
+		name, value := line[:colon], bytes.Trim(line[colon+1:], " \t")
+		position, underscored := onceIndex(name)
+		if position < 0 {
+			continue
+		}
+		again := seen&(1<<position) != 0
+		seen |= 1 << position
+		switch {
+		case underscored:
+			return 0, malformed
+		case position == onceCookie:
+			cookies++
+			e.cookies = value
+		case again && position != onceForwardedFor:
+			return 0, malformed
+		case position == onceHost && !bytes.EqualFold(value, s.host):
+			return 0, &failure{status: fiber.StatusMisdirectedRequest, code: shared.CodeBadRequest, close: true}
+		}
+	}
+	if seen&(1<<onceHost) == 0 {
+		return 0, malformed
+	}
+	if cookies > 1 { // RFC 6265 §5.4: one line. Which of several is meant is not for us to guess: none is.
+		e.cookies = nil
+	}
+	return seen, nil
+}
+
+// onceIndex finds name in once, ignoring case and taking underscores for dashes.
+func onceIndex(name []byte) (position int, underscored bool) {
+	for i, want := range once {
+		if len(want) != len(name) {
+			continue
+		}
+		under, equal := false, true
+		for j := range want {
+			c := name[j]
+			if c == '_' {
+				c, under = '-', true
+			}
+			if c|0x20 != want[j]|0x20 {
+				equal = false
+				break
+			}
+		}
+		if equal {
+			return i, under
+		}
+	}
+	return -1, false
+}
+
+// isToken is RFC 9110 §5.6.2.
+func isToken(name []byte) bool {
+	for _, c := range name {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		case bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), c) >= 0:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// admitFraming refuses what two servers could cut into requests differently: RFC 9112 §6.1 (both lengths; the only
+// transfer coding is chunked), a GET or HEAD with a body (RFC 9110 §9.3.1), and versions other than 1.0 and 1.1.
+func admitFraming(ctx *fasthttp.RequestCtx, seen uint32) *failure {
+	header := &ctx.Request.Header
+	length, chunked := seen&(1<<onceContentLength) != 0, seen&(1<<onceTransferEncoding) != 0
+	protocol := string(header.Protocol())
+	bodiless := header.IsGet() || header.IsHead()
+	switch {
+	case protocol != "HTTP/1.1" && protocol != "HTTP/1.0",
+		length && chunked,
+		chunked && header.ContentLength() != -1, // -1 is how fasthttp says chunked
+		bodiless && (chunked || length && header.ContentLength() != 0):
+		return &failure{code: shared.CodeBadRequest, close: true}
+	}
+	return nil
+}
+
+func allowedMethod(method []byte) bool {
+	switch string(method) {
+	case fiber.MethodGet, fiber.MethodHead, fiber.MethodPost, fiber.MethodPut, fiber.MethodPatch, fiber.MethodDelete:
+		return true
+	}
+	return false
+}
+
+// admitTarget takes origin-form alone (RFC 9112 §3.2.1) and reads its path with the parser that the router, the
+// allow-list, the throttle and the audit trail share.
+func admitTarget(target []byte, e *exchange) *failure {
+	unsafe := &failure{code: shared.CodeUnsafePath, close: true}
+	path, query, _ := bytes.Cut(target, []byte{'?'})
+	if len(path) == 0 || path[0] != '/' || len(path) > maxPath || len(query) > maxQuery || !safeQuery(query) {
+		return unsafe
+	}
+	if len(path) == 1 {
+		return nil
+	}
+	parsed, err := platform.ParsePath(string(path))
+	if err != nil {
+		unsafe.err = err
+		return unsafe
+	}
+	e.path = parsed
+	return nil
+}
+
+// safeQuery: visible ASCII without the fragment mark, which no request target may hold (RFC 9112 §3.2.1).
+func safeQuery(query []byte) bool {
+	for _, c := range query {
+		if c <= ' ' || c >= 0x7f || c == '#' {
+			return false
+		}
+	}
+	return true
+}
+
+// findRemote names the caller: the socket's other end, or behind trusted proxies the right-most address of
+// X-Forwarded-For that is not one of them. What an untrusted sender claims is never read.
+func (s *Server) findRemote(ctx *fasthttp.RequestCtx, e *exchange) {
+	e.remote = addressOf(ctx.RemoteAddr())
+	socketLocal := e.remote.IsLoopback()
+	if s.trusted(e.remote) {
+		e.remote = s.forwardedFor(ctx, e.remote)
+	}
+	e.local = socketLocal && e.remote.IsLoopback()
+}
+
+func (s *Server) forwardedFor(ctx *fasthttp.RequestCtx, peer netip.Addr) netip.Addr {
+	list := bytes.Join(ctx.Request.Header.PeekAll(fiber.HeaderXForwardedFor), []byte{','})
+	hops := bytes.Split(list, []byte{','})
+	for i := len(hops) - 1; i >= 0; i-- {
+		hop, err := netip.ParseAddr(string(bytes.TrimSpace(hops[i])))
+		if err != nil {
+			return peer
+		}
+		peer = hop.Unmap()
+		if !s.trusted(peer) {
+			return peer
+		}
+	}
+	return peer
+}
+
+func (s *Server) trusted(addr netip.Addr) bool {
+	for _, prefix := range s.cfg.TrustedProxies {
+		if prefix.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+func addressOf(addr net.Addr) netip.Addr {
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
+}

@@ -1,0 +1,34 @@
+package bff
+
+import (
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"locum/bff/proxy"
+	"locum/shared"
+)
+
+// proxyPrefix is how many segments of the path come before the platform's own: proxy, v1 and the connection.
+var proxyPrefix = strings.Count(shared.PathProxy, "/") + 1
+
+// callPlatform is /proxy/v1/{connection}/{path…}: one call of the platform's API, answered in place. The body is
+// forwarded as it came; of the headers, the few named here. A caller who leaves does not cancel it.
+func (s *Server) callPlatform(c *fiber.Ctx) error {
+	e := exchangeOf(c.Context())
+	segments := e.path.Segments()
+	if len(segments) <= proxyPrefix || !shared.ValidID(segments[proxyPrefix-1]) {
+		return &failure{code: shared.CodeNotFound}
+	}
+	header := &c.Request().Header
+	request := proxy.Request{
+		RequestID: e.id, Practitioner: e.session.Practitioner, Session: e.session.ID, Remote: e.remote.String(),
+		Connection: segments[proxyPrefix-1], Method: c.Method(), Path: e.path.After(proxyPrefix),
+		Query: string(c.Request().URI().QueryString()), Body: c.Request().Body(),
+		ContentType: string(header.ContentType()), Accept: c.Get(fiber.HeaderAccept),
+		AcceptLanguage: c.Get(fiber.HeaderAcceptLanguage), IfNoneMatch: c.Get(fiber.HeaderIfNoneMatch),
+	}
+	ctx, cancel := s.call()
+	defer cancel()
+	return s.proxy.Do(ctx, &request, c.Response())
+}

@@ -1,0 +1,126 @@
+package bff
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"locum/bff/audit"
+	"locum/bff/session"
+	"locum/shared"
+)
+
+// callTimeout is how long one request may keep the rooms below busy, whether or not its caller waits for it.
+const callTimeout = 40 * time.Second
+
+// signedIn lets a request through that carries a living session of an account that may still sign in; everything else
+// gets 401 and never a redirect. It is no activity: an open tab that polls does not keep a session alive (T089).
+func (s *Server) signedIn(c *fiber.Ctx) error {
+	e := exchangeOf(c.Context())
+	found, err := s.sessions.Lookup(cookieValue(e.cookies, s.cookies.session))
+	if err != nil {
+		return err
+	}
+	e.session = found
+	return c.Next()
+}
+
+// active counts as activity: what a person did, not what a page does by itself.
+func (s *Server) active(c *fiber.Ctx) error {
+	if err := s.sessions.Touch(exchangeOf(c.Context()).session.ID); err != nil {
+		return err
+	}
+	return c.Next()
+}
+
+// showSession is GET /api/v1/session: who is signed in, and for how long.
+func (s *Server) showSession(c *fiber.Ctx) error {
+	current := exchangeOf(c.Context()).session
+	who, err := s.accounts.ByID(current.Practitioner)
+	if err != nil {
+		return errors.Join(session.ErrSignedOut, err)
+	}
+	idle, absolute := s.sessions.Remaining(current)
+	return answer(c, shared.Session{
+		Practitioner: shared.Practitioner{ID: who.ID, Login: who.Login, Name: who.Name},
+		IdleSeconds:  int(idle / time.Second), EndsSeconds: int(absolute / time.Second),
+	})
+}
+
+// recordActivity is POST /api/v1/activity: the guard active has already done it.
+func (s *Server) recordActivity(c *fiber.Ctx) error {
+	return c.SendStatus(fiber.StatusNoContent)
+}
+
+// signOut is POST /sign-out. The session ends on the server first; then the browser is told to forget (T006, T088).
+// Without a living session there is nothing to end, and the answer is the same.
+func (s *Server) signOut(c *fiber.Ctx) error {
+	e := exchangeOf(c.Context())
+	if err := s.endSession(c, e); err != nil {
+		return err
+	}
+	s.cookies.clear(c)
+	c.Set("Clear-Site-Data", `"cache", "storage"`)
+	return seeOther(c, shared.PathSignIn)
+}
+
+// endSession ends the session whose cookie came with the request, and what it has begun at platforms.
+func (s *Server) endSession(c *fiber.Ctx, e *exchange) error {
+	current, err := s.sessions.Lookup(cookieValue(e.cookies, s.cookies.session))
+	if errors.Is(err, session.ErrSignedOut) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.sessions.End(current.ID); err != nil {
+		return err
+	}
+	if err := s.connect.Forget(current.ID); err != nil {
+		return err
+	}
+	ctx, cancel := s.call()
+	defer cancel()
+	return s.audit.Event(ctx, audit.Event{Kind: "sign_out", RequestID: e.id, Practitioner: current.Practitioner,
+		Session: current.ID, Remote: e.remote.String()})
+}
+
+// call is the context of one call into the rooms below: it outlives a caller who leaves and ends with the server.
+func (s *Server) call() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(s.life, callTimeout)
+}
+
+// answer writes v as JSON.
+func answer(c *fiber.Ctx, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
+	return c.Send(body)
+}
+
+// read decodes the request's body into v: one JSON value, no unknown field, nothing behind it.
+func read(c *fiber.Ctx, v any) error {
+	decoder := json.NewDecoder(bytes.NewReader(c.Body()))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(v); err != nil {
+		return &failure{code: shared.CodeBadRequest, err: err}
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return &failure{code: shared.CodeBadRequest}
+	}
+	return nil
+}
+
+// seeOther redirects to a path of ours by 303, with an empty body. path is never made from a request.
+func seeOther(c *fiber.Ctx, path string) error {
+	c.Set(fiber.HeaderLocation, path)
+	c.Status(fiber.StatusSeeOther)
+	return nil
+}

@@ -1,0 +1,135 @@
+package bff
+
+import (
+	"bytes"
+	"errors"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/gofiber/fiber/v2"
+
+	"locum/app/words"
+	"locum/bff/account"
+	"locum/bff/audit"
+	"locum/bff/secret"
+	"locum/shared"
+)
+
+// maxLogin and maxPassword bound what the form accepts, in bytes; longer is a wrong password.
+const (
+	maxLogin    = 256
+	maxPassword = 1024
+)
+
+// signInPage is what signin.html shows. It has no field for a password: none can be sent back.
+type signInPage struct {
+	Lang, Style, Icon, Wasm string
+	Words                   words.SignIn
+	Action                  string
+	Login, Error            string
+	Cards                   []DemoCard
+}
+
+// showSignIn is GET /sign-in: a plain form outside the app, so a password never enters WebAssembly's memory.
+func (s *Server) showSignIn(c *fiber.Ctx) error {
+	return s.renderSignIn(c, fiber.StatusOK, "", "")
+}
+
+func (s *Server) renderSignIn(c *fiber.Ctx, status int, login, problem string) error {
+	lang := words.Pick(c.Get(fiber.HeaderAcceptLanguage))
+	page := signInPage{Lang: lang, Style: s.assets.resolve("/web/app.css"), Icon: s.assets.resolve("/web/icon.svg"),
+		Words: words.For(lang).SignIn, Action: shared.PathSignIn, Login: login, Error: problem, Cards: s.demoCards(c)}
+	if s.assets.built {
+		page.Wasm = s.assets.resolve("/web/" + wasmFile)
+	}
+	return s.renderPlain(c, status, "signin.html", page)
+}
+
+// renderPlain answers with one of the templates.
+func (s *Server) renderPlain(c *fiber.Ctx, status int, name string, data any) error {
+	var out bytes.Buffer
+	if err := templates.ExecuteTemplate(&out, name, data); err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderVary, fiber.HeaderAcceptLanguage)
+	c.Set(fiber.HeaderContentType, mediaTypes[".html"])
+	return c.Status(status).Send(out.Bytes())
+}
+
+// demoCards are the one-click cards, for a caller on this machine and never for another.
+func (s *Server) demoCards(c *fiber.Ctx) []DemoCard {
+	if s.demo == nil || !exchangeOf(c.Context()).local {
+		return nil
+	}
+	return s.demo.Cards
+}
+
+// signIn is POST /sign-in. A right password, or a demo card, starts a new session; the one whose cookie came along ends,
+// so no value that somebody knew before stands for the practitioner afterwards (T022).
+func (s *Server) signIn(c *fiber.Ctx) error {
+	form, err := url.ParseQuery(string(c.Request().Body()))
+	if err != nil {
+		return &failure{code: shared.CodeBadRequest}
+	}
+	e := exchangeOf(c.Context())
+	who, err := s.prove(c, form, e)
+	if err != nil {
+		return s.refuseSignIn(c, form.Get("login"), err)
+	}
+	if err := s.endSession(c, e); err != nil {
+		return err
+	}
+	ctx, cancel := s.call()
+	defer cancel()
+	cookie, started, err := s.sessions.Start(who.ID)
+	if err != nil {
+		return err
+	}
+	event := audit.Event{Kind: "sign_in", RequestID: e.id, Practitioner: who.ID, Session: started.ID, Remote: e.remote.String()}
+	if err := s.audit.Event(ctx, event); err != nil {
+		return errors.Join(err, s.sessions.End(started.ID))
+	}
+	s.cookies.setSession(c, cookie.Reveal())
+	return seeOther(c, "/")
+}
+
+// prove says who signs in: by a demo card where those are offered, else by login and password.
+func (s *Server) prove(c *fiber.Ctx, form url.Values, e *exchange) (account.Account, error) {
+	if card := form.Get("card"); card != "" {
+		if !slices.ContainsFunc(s.demoCards(c), func(d DemoCard) bool { return d.Login == card }) {
+			return account.Account{}, account.ErrCredentials
+		}
+		return s.accounts.ByLogin(card)
+	}
+	login, password := form.Get("login"), form.Get("password")
+	if len(login) > maxLogin || len(password) > maxPassword {
+		return account.Account{}, account.ErrCredentials
+	}
+	ctx, cancel := s.call()
+	defer cancel()
+	return s.accounts.Verify(ctx, login, secret.New(password), e.remote.String())
+}
+
+// refuseSignIn shows the form again with one sentence. The log's line has the code; the audit trail has nothing, since
+// whoever is not signed in must not be able to fill it.
+func (s *Server) refuseSignIn(c *fiber.Ctx, login string, err error) error {
+	e := exchangeOf(c.Context())
+	e.failure = explain(err)
+	say := words.For(words.Pick(c.Get(fiber.HeaderAcceptLanguage))).SignIn
+	status, problem := meanings[e.failure.code].status, say.Unavailable
+	switch e.failure.code {
+	case shared.CodeCredentials:
+		problem = say.Failed
+	case shared.CodeTooManyAttempts:
+		problem = say.Throttled
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(max(1, seconds(e.failure.retryAfter))))
+	}
+	if len(login) > maxLogin {
+		login = ""
+	}
+	return s.renderSignIn(c, status, login, problem)
+}
+
+// Use is the label of a card: sentence with the card's name in it.
+func (d DemoCard) Use(sentence string) string { return words.Fill(sentence, "name", d.Name) }
