@@ -1,12 +1,14 @@
 package connect
 
 import (
-	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
 	"log/slog"
+	"time"
 
 	"locum/bff/audit"
 	"locum/bff/platform"
-	"locum/bff/secret"
 	"locum/bff/session"
 	"locum/bff/tokens"
 	"locum/bff/vault"
@@ -25,53 +27,109 @@ type Config struct {
 	Pages     map[string][]string
 }
 
-// Connector begins and finishes authorizations.
-type Connector struct{}
+// Bounds of what is pending.
+const (
+	lifetime        = 10 * time.Minute // of an attempt, and of an outcome
+	maxPerSession   = 8                // attempts; the oldest makes room
+	maxPerPerson    = 32               // attempts of one practitioner in all their sessions; a new one is refused
+	maxAttempts     = 2000             // attempts of everybody; a new one is refused, so nobody pushes another's out
+	maxOutcomes     = 16               // of one session; the oldest makes room
+	maxScopes       = 100
+	maxContextParam = 8
+)
 
-// BeginRequest is what a signed-in practitioner asks for. Flow is the value of the flow cookie, or "".
-type BeginRequest struct {
-	Practitioner, Session                     string
-	Platform, Clinic, ClientState, Connection string
-	Scopes                                    []string
-	Context                                   vault.Context
-	Flow                                      string
-	RequestID, Remote                         string
+// Connector begins and finishes authorizations. It keeps nothing in memory: what is pending survives a restart.
+type Connector struct {
+	vault     *vault.Vault
+	sessions  *session.Manager
+	tokens    *tokens.Keeper
+	platforms *platform.Registry
+	audit     *audit.Log
+	log       *slog.Logger
+	pages     map[string][]string
 }
 
-// BeginAnswer says where the tab navigates, and the value of the flow cookie to set (SameSite=Lax, HttpOnly, 10 minutes).
-type BeginAnswer struct {
-	AuthorizationURL string
-	Flow             secret.String
+// New makes a Connector.
+func New(cfg Config) *Connector {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Connector{
+		vault: cfg.Vault, sessions: cfg.Sessions, tokens: cfg.Tokens, platforms: cfg.Platforms, audit: cfg.Audit,
+		log: cfg.Log, pages: cfg.Pages,
+	}
 }
 
-// FinishRequest is a callback: the platform of its path, the raw query, and the value of the flow cookie, or "".
-type FinishRequest struct {
-	Platform, RawQuery, Flow string
-	RequestID, Remote        string
-}
+// Codes of an Error. bff answers with the shared code of the same name.
+const (
+	CodeInvalidClientState = "invalid_client_state" // not 43 base64url characters
+	CodeUnknownPlatform    = "unknown_platform"
+	CodeInvalidClinic      = "invalid_clinic" // Reason says why
+	CodeTooManyFlows       = "too_many_flows"
+	CodeNotFound           = "not_found"   // the connection, or the outcome; another practitioner's is not told apart
+	CodeBadRequest         = "bad_request" // Reason: "context" or "scopes"
+	CodeSignedOut          = "signed_out"  // the session ended between the request and now
+	CodeStorage            = "storage_unavailable"
+)
 
-// Result is how a callback ended. Code is one of the Outcome constants; Known says that an attempt was found and its
-// outcome stored for the tab that began it; FlowDone that the flow cookie has no attempt left and may be cleared.
-type Result struct {
-	Code            string
-	Known, FlowDone bool
-}
-
-// Error is a refusal of Begin or Outcome. Code is one of the Code constants, Reason its parameter where one exists.
+// Error is a refusal of Begin, Outcome or Forget. Code is one of the Code constants, Reason its parameter where one
+// exists.
 type Error struct {
 	Code, Reason string
 	Err          error
 }
 
-func (e *Error) Error() string { panic("todo") }
+// Error says code, reason and cause.
+func (e *Error) Error() string {
+	text := "connect: " + e.Code
+	if e.Reason != "" {
+		text += " (" + e.Reason + ")"
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-func New(Config) *Connector { panic("todo") }
-func (c *Connector) Begin(ctx context.Context, r BeginRequest) (BeginAnswer, error) {
-	panic("todo")
+// stored wraps an error of the vault, unless it is ours already.
+func stored(err error) error {
+	var own *Error
+	if err == nil || errors.As(err, &own) {
+		return err
+	}
+	return &Error{Code: CodeStorage, Err: err}
 }
-func (c *Connector) Finish(ctx context.Context, r FinishRequest) Result { panic("todo") }
-func (c *Connector) Outcome(ctx context.Context, practitioner, session, clientState string) (vault.Outcome, error) {
-	panic("todo")
+
+// random gives 256 bits as 43 base64url characters.
+func random() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the process instead
+	return base64.RawURLEncoding.EncodeToString(b[:])
 }
-func (c *Connector) Forget(session string) error { panic("todo") }
+
+// is256 says whether s has the form of 256 random bits: 43 base64url characters. Whether they are random is the
+// browser's business; nothing depends on it.
+func is256(s string) bool {
+	if len(s) != 43 {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
+			return false
+		}
+	}
+	return true
+}
+
+// flowMAC is what an attempt stores of the flow cookie.
+func (c *Connector) flowMAC(value string) string { return c.vault.MAC("connect.flow", value) }
+
+// outcomeKey is what an attempt stores of the browser's value, and the key of its outcome. Session and practitioner are
+// part of it: who sends another's value finds nothing.
+func (c *Connector) outcomeKey(practitioner, session, clientState string) string {
+	return c.vault.MAC("connect.outcome", practitioner, session, clientState)
+}

@@ -1,0 +1,150 @@
+package connect
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"time"
+
+	"locum/bff/secret"
+	"locum/bff/vault"
+)
+
+// store writes the attempt and makes room for it: what has run out goes, then the session's oldest. It gives the flow
+// value: the browser's own while an attempt of this session lives that was begun with it, otherwise a new one. So all
+// tabs of a browser share one cookie, and a value that somebody planted is not taken up.
+func (c *Connector) store(attempt vault.Attempt, flow string) (string, error) {
+	fresh := random()
+	var chosen string
+	err := c.vault.Update(func(tx *vault.Tx) error {
+		live, err := liveAttempts(tx, attempt.CreatedAt)
+		if err != nil {
+			return err
+		}
+		mine, person := ofSession(live, attempt.Session), 0
+		for _, a := range live {
+			if a.Practitioner == attempt.Practitioner {
+				person++
+			}
+		}
+		for ; len(mine) >= maxPerSession; mine, person = mine[1:], person-1 {
+			if err := vault.Attempts.Delete(tx, mine[0].State); err != nil {
+				return err
+			}
+		}
+		if person >= maxPerPerson || len(live) >= maxAttempts {
+			return &Error{Code: CodeTooManyFlows}
+		}
+		chosen = fresh
+		if flow != "" && slices.ContainsFunc(mine, func(a vault.Attempt) bool { return same(a.Flow, c.flowMAC(flow)) }) {
+			chosen = flow
+		}
+		if err := vault.Outcomes.Delete(tx, attempt.ClientState); err != nil { // of an earlier attempt with the same value
+			return err
+		}
+		next := attempt
+		next.Flow = c.flowMAC(chosen)
+		return vault.Attempts.Put(tx, next.State, &next)
+	})
+	return chosen, err
+}
+
+// liveAttempts lists the attempts that have not run out, the oldest first, and deletes the others.
+func liveAttempts(tx *vault.Tx, now time.Time) ([]vault.Attempt, error) {
+	var live, over []vault.Attempt
+	err := vault.Attempts.Each(tx, func(a vault.Attempt) error {
+		if now.Before(a.ExpiresAt) {
+			live = append(live, a)
+		} else {
+			over = append(over, a)
+		}
+		return nil
+	})
+	for _, a := range over {
+		err = errors.Join(err, vault.Attempts.Delete(tx, a.State))
+	}
+	slices.SortFunc(live, func(a, b vault.Attempt) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.State, b.State))
+	})
+	return live, err
+}
+
+func ofSession(attempts []vault.Attempt, session string) []vault.Attempt {
+	var mine []vault.Attempt
+	for _, a := range attempts {
+		if a.Session == session {
+			mine = append(mine, a)
+		}
+	}
+	return mine
+}
+
+// keep stores how an attempt ended, for the tab that began it, and makes room for it as store does.
+func (c *Connector) keep(outcome vault.Outcome) error {
+	now := time.Now()
+	return c.vault.Update(func(tx *vault.Tx) error {
+		next := outcome
+		if old, err := vault.Outcomes.Get(tx, outcome.Key); err == nil {
+			next.Generation = old.Generation
+		} else if !errors.Is(err, vault.ErrNotFound) {
+			return err
+		}
+		if err := sweepOutcomes(tx, outcome, now); err != nil {
+			return err
+		}
+		return vault.Outcomes.Put(tx, next.Key, &next)
+	})
+}
+
+// sweepOutcomes deletes the outcomes that have run out, and the oldest of the session beyond its bound; the one that is
+// about to be written stays.
+func sweepOutcomes(tx *vault.Tx, coming vault.Outcome, now time.Time) error {
+	var over, mine []vault.Outcome
+	err := vault.Outcomes.Each(tx, func(o vault.Outcome) error {
+		switch {
+		case o.Key == coming.Key:
+		case !now.Before(o.ExpiresAt):
+			over = append(over, o)
+		case o.Session == coming.Session:
+			mine = append(mine, o)
+		}
+		return nil
+	})
+	if extra := len(mine) - (maxOutcomes - 1); extra > 0 {
+		slices.SortFunc(mine, func(a, b vault.Outcome) int { return a.ExpiresAt.Compare(b.ExpiresAt) })
+		over = append(over, mine[:extra]...)
+	}
+	for _, o := range over {
+		err = errors.Join(err, vault.Outcomes.Delete(tx, o.Key))
+	}
+	return err
+}
+
+// Forget drops the attempts and outcomes of a session: a sign-out leaves nothing that could still connect. The error is
+// an *Error of code storage_unavailable; a session that has ended is refused by Finish all the same.
+func (c *Connector) Forget(session string) error {
+	return stored(c.vault.Update(func(tx *vault.Tx) error {
+		var attempts []vault.Attempt
+		var outcomes []vault.Outcome
+		err := vault.Attempts.Each(tx, func(a vault.Attempt) error {
+			attempts = append(attempts, a)
+			return nil
+		})
+		err = errors.Join(err, vault.Outcomes.Each(tx, func(o vault.Outcome) error {
+			outcomes = append(outcomes, o)
+			return nil
+		}))
+		for _, a := range ofSession(attempts, session) {
+			err = errors.Join(err, vault.Attempts.Delete(tx, a.State))
+		}
+		for _, o := range outcomes {
+			if o.Session == session {
+				err = errors.Join(err, vault.Outcomes.Delete(tx, o.Key))
+			}
+		}
+		return err
+	}))
+}
+
+// same compares two MACs in constant time.
+func same(a, b string) bool { return secret.New(a).Equal(secret.New(b)) }
