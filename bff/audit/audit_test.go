@@ -1,0 +1,430 @@
+package audit_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"locum/bff/audit"
+)
+
+var key = bytes.Repeat([]byte{7}, 32)
+
+var intent = audit.Intent{
+	RequestID: "req-1", Practitioner: "prac-1", Session: "sess-hash", Remote: "203.0.113.9", Platform: "jane", Clinic: "https://a.example",
+	Connection: "conn-1", Operation: "patients.get", Class: "patients", Method: "GET", Record: "PATIENT-4711",
+}
+
+func mustOpen(t testing.TB, path string) *audit.Log {
+	t.Helper()
+	l, err := audit.Open(path, key, "boot-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func mustBegin(t testing.TB, l *audit.Log) *audit.Entry {
+	t.Helper()
+	e, err := l.Begin(t.Context(), intent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func mustVerify(t testing.TB, path string) audit.Report {
+	t.Helper()
+	r, err := audit.Verify(path, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func read(t testing.TB, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func lines(t testing.TB, path string) []map[string]any {
+	t.Helper()
+	var all []map[string]any
+	for line := range strings.Lines(read(t, path)) {
+		var m map[string]any
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// TestT110CompleteRecord: every field of an access, in UTC, the record's id only as a keyed hash.
+func TestT110CompleteRecord(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	l := mustOpen(t, path)
+	mustBegin(t, l).End(audit.ResultAnswered, 200)
+	if err := l.Refuse(t.Context(), intent, "scope_missing"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Event(t.Context(), audit.Event{Kind: "sign_in", Practitioner: "prac-1", Code: "password"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got := lines(t, path)
+	want := map[string]any{
+		"kind": "intent", "boot": "boot-1", "request": "req-1", "who": "prac-1", "session": "sess-hash", "remote": "203.0.113.9",
+		"platform": "jane", "clinic": "https://a.example", "connection": "conn-1", "operation": "patients.get", "class": "patients",
+		"method": "GET", "record": audit.RecordMAC(key, "jane", "https://a.example", "PATIENT-4711"),
+	}
+	for name, value := range want {
+		if got[1][name] != value {
+			t.Errorf("%s is %v, want %v", name, got[1][name], value)
+		}
+	}
+	when, err := time.Parse(time.RFC3339Nano, got[1]["time"].(string))
+	if err != nil || when.Location() != time.UTC || time.Since(when) > time.Minute {
+		t.Errorf("time %v: %v", got[1]["time"], err)
+	}
+	if len(got) != 5 {
+		t.Fatalf("%d lines", len(got))
+	}
+	var kinds []string
+	for _, m := range got {
+		kinds = append(kinds, m["kind"].(string))
+		switch m["kind"] {
+		case "outcome":
+			if m["intent"] != got[1]["seq"] || m["result"] != "answered" || m["status"] != 200.0 {
+				t.Errorf("outcome %v", m)
+			}
+		case "refused":
+			if m["code"] != "scope_missing" || m["record"] != want["record"] || m["operation"] != "patients.get" {
+				t.Errorf("refused %v", m)
+			}
+		}
+	}
+	if kinds[0] != "head" || strings.Contains(read(t, path), "4711") {
+		t.Errorf("kinds %v, or the record's own id is in the file", kinds)
+	}
+	r := mustVerify(t, path)
+	if r.Lines != 5 || r.Intents != 1 || r.Open != 0 || r.LastSeq != 5 || r.First.After(r.Last) {
+		t.Errorf("%+v", r)
+	}
+	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v", info.Mode())
+	}
+}
+
+func TestValuesAreCleaned(t *testing.T) {
+	cases := []struct{ name, value string }{
+		{"newline", "a\nb"}, {"quote", `"},{"`}, {"backslash", `\`}, {"escape", "\x1b[2J"}, {"nul", "\x00"}, {"DEL and C1", "\x7f\u0085"},
+		{"separators", "\u2028\u2029"}, {"bidi", "\u202e\u2066"}, {"not UTF-8", "\xff\xfe\x80"}, {"long", strings.Repeat("é", 5000)},
+		{"long and broken", strings.Repeat("\x80", 5000)}, {"emoji", "👩‍⚕️"},
+	}
+	path := filepath.Join(t.TempDir(), "audit.log")
+	l := mustOpen(t, path)
+	for _, c := range cases {
+		if err := l.Event(t.Context(), audit.Event{Kind: "test", Code: c.value}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := lines(t, path)[1:]
+	if len(got) != len(cases) {
+		t.Fatalf("%d lines for %d events", len(got), len(cases))
+	}
+	for i, c := range cases {
+		code := got[i]["code"].(string)
+		if want := strings.ToValidUTF8(c.value, ""); len(c.value) < 200 && utf8.ValidString(c.value) && code != want {
+			t.Errorf("%s: %q became %q", c.name, c.value, code)
+		}
+		if len(code) > 1024 {
+			t.Errorf("%s: %d bytes", c.name, len(code))
+		}
+	}
+	for _, r := range read(t, path) {
+		if r < 0x20 && r != '\n' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == 0x202e {
+			t.Errorf("%U stands in the file", r)
+		}
+	}
+	mustVerify(t, path)
+}
+
+func TestVerifyNamesTheLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	l := mustOpen(t, path)
+	for range 5 {
+		mustBegin(t, l)
+	}
+	l.Close()
+	whole := strings.SplitAfter(read(t, path), "\n")
+	whole = whole[:len(whole)-1]
+	edit := func(f func([]string) []string) string { return strings.Join(f(append([]string{}, whole...)), "") }
+	cases := []struct {
+		name, log string
+		line      int
+		reason    string
+	}{
+		{"changed", edit(func(s []string) []string { s[2] = strings.Replace(s[2], "prac-1", "prac-2", 1); return s }), 3, "changed"},
+		{"changed number", edit(func(s []string) []string { s[2] = strings.Replace(s[2], `"seq":3`, `"seq":9`, 1); return s }), 3, "missing"},
+		{"dropped", edit(func(s []string) []string { return append(s[:2], s[3:]...) }), 3, "1 lines are missing"},
+		{"dropped and renumbered", edit(func(s []string) []string {
+			return append(s[:2], strings.Replace(s[3], `"seq":4`, `"seq":3`, 1))
+		}), 3, "changed"},
+		{"swapped", edit(func(s []string) []string { s[2], s[3] = s[3], s[2]; return s }), 3, "missing"},
+		{"repeated", edit(func(s []string) []string { s[3] = s[2]; return s }), 4, "wrong place"},
+		{"head dropped", edit(func(s []string) []string { return s[1:] }), 1, "changed"},
+		{"cut inside a line", edit(func(s []string) []string { s[5] = s[5][:40]; return s }), 6, "cut off"},
+		{"newline cut", edit(func(s []string) []string { s[5] = strings.TrimSuffix(s[5], "\n"); return s }), 6, "cut off"},
+		{"a foreign line", edit(func(s []string) []string { s[4] = "{}\n"; return s }), 5, "not a line"},
+		{"endless line", edit(func(s []string) []string { s[4] = strings.Repeat("x", 1<<20) + "\n"; return s }), 5, "longer"},
+		{"mac of another line", edit(func(s []string) []string { s[4] = s[4][:len(s[4])-47] + s[3][len(s[3])-47:]; return s }), 5, "changed"},
+		{"empty", "", 1, "empty"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			other := filepath.Join(t.TempDir(), "audit.log")
+			if err := os.WriteFile(other, []byte(c.log), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := audit.Verify(other, key)
+			var broken *audit.VerifyError
+			if !errors.As(err, &broken) || broken.Line != c.line || !strings.Contains(broken.Reason, c.reason) {
+				t.Fatalf("got %v, want line %d and %q", err, c.line, c.reason)
+			}
+		})
+	}
+	if _, err := audit.Verify(path, []byte("another key")); err == nil {
+		t.Error("another key verifies")
+	}
+	if _, err := audit.Verify(filepath.Join(t.TempDir(), "none"), key); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+	short := filepath.Join(t.TempDir(), "audit.log") // cut at a line's end: a valid shorter log, LastSeq tells
+	os.WriteFile(short, []byte(strings.Join(whole[:4], "")), 0o600)
+	if r := mustVerify(t, short); r.LastSeq != 4 || r.Open != 3 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestTornTail: whatever a crash leaves of the last write, the log goes on, says what was cut off, and keeps it.
+func TestTornTail(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	l := mustOpen(t, path)
+	for range 3 {
+		mustBegin(t, l)
+	}
+	l.Close()
+	log := read(t, path)
+	last := strings.LastIndexByte(strings.TrimSuffix(log, "\n"), '\n') + 1 // begin of the last line
+	cases := map[string]string{
+		"one byte missing": log[:len(log)-1],
+		"half a line":      log[:last+100],
+		"one byte":         log[:last+1],
+		"a hole":           log[:last+20] + strings.Repeat("\x00", 200) + log[last+220:],
+		"only holes":       log[:last] + strings.Repeat("\x00", 4096),
+	}
+	for name, torn := range cases {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "audit.log")
+			os.WriteFile(path, []byte(torn), 0o600)
+			l := mustOpen(t, path)
+			mustBegin(t, l).End(audit.ResultAnswered, 200)
+			l.Close()
+			got := lines(t, path)
+			if len(got) != 6 || got[3]["kind"] != "torn" || got[3]["bytes"] != float64(len(torn)-last) {
+				t.Fatalf("got %v", got)
+			}
+			if read(t, path+".torn.4") != torn[last:] {
+				t.Error("what was cut off is not kept")
+			}
+			if r := mustVerify(t, path); r.Torn != 1 || r.Intents != 3 || r.Open != 2 {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+	t.Run("crash between setting aside and recording", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "audit.log")
+		os.WriteFile(path, []byte(log[:last]), 0o600)
+		os.WriteFile(path+".torn.4", []byte("half"), 0o600)
+		mustOpen(t, path).Close()
+		if got := lines(t, path); len(got) != 4 || got[3]["kind"] != "torn" || got[3]["bytes"] != 4.0 {
+			t.Fatalf("got %v", got)
+		}
+		mustOpen(t, path).Close()
+		if got := lines(t, path); len(got) != 4 {
+			t.Fatal("recorded twice")
+		}
+	})
+	t.Run("the head itself", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "audit.log")
+		os.WriteFile(path, []byte(log[:30]), 0o600)
+		mustOpen(t, path).Close()
+		if r := mustVerify(t, path); r.Torn != 1 || r.Lines != 2 {
+			t.Fatalf("%+v", r)
+		}
+	})
+}
+
+// TestOpenRefusesChangedLog: what no crash can have done is not repaired but reported, and the file is left alone.
+func TestOpenRefusesChangedLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	l := mustOpen(t, path)
+	for range 3 {
+		mustBegin(t, l)
+	}
+	l.Close()
+	changed := strings.Replace(read(t, path), `"seq":3,"time":"2`, `"seq":3,"time":"3`, 1)
+	os.WriteFile(path, []byte(changed), 0o600)
+	if l, err := audit.Open(path, key, "b"); err == nil {
+		l.Close()
+		t.Error("opened a changed log")
+	}
+	if read(t, path) != changed {
+		t.Error("touched a changed log")
+	}
+	other := filepath.Join(t.TempDir(), "audit.log")
+	mustOpen(t, other).Close()
+	if l, err := audit.Open(other, []byte("another key"), "b"); err == nil {
+		l.Close()
+		t.Error("opened with another key")
+	}
+}
+
+// TestOpenLongLog: only the end of a long log is read, and the chain goes on.
+func TestOpenLongLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	l := mustOpen(t, path)
+	var all sync.WaitGroup
+	long := audit.Event{Kind: "test", Code: strings.Repeat("x", 250), Clinic: strings.Repeat("y", 250), Remote: strings.Repeat("z", 250)}
+	for range 64 {
+		all.Go(func() {
+			for range 100 {
+				if err := l.Event(context.Background(), long); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	l.Close()
+	if info, _ := os.Stat(path); info.Size() < 5<<20 {
+		t.Fatalf("only %d bytes", info.Size())
+	}
+	l = mustOpen(t, path)
+	mustBegin(t, l)
+	l.Close()
+	if r := mustVerify(t, path); r.Lines != 6402 || r.Intents != 1 {
+		t.Fatalf("%+v", r)
+	}
+}
+
+func TestConcurrentBegin(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	l := mustOpen(t, path)
+	const workers, calls = 50, 40
+	var all sync.WaitGroup
+	for w := range workers {
+		all.Go(func() {
+			for i := range calls {
+				in := intent
+				in.RequestID = fmt.Sprintf("%d-%d", w, i)
+				e, err := l.Begin(context.Background(), in)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if i%2 == 0 {
+					e.End(audit.ResultAnswered, 200)
+					e.End(audit.ResultUnknown, 0) // the first counts
+				}
+			}
+		})
+	}
+	all.Wait()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if r := mustVerify(t, path); r.Intents != workers*calls || r.Open != workers*calls/2 || r.Lines != 1+workers*calls*3/2 {
+		t.Fatalf("%+v", r)
+	}
+	seen := map[any]bool{}
+	for _, m := range lines(t, path) {
+		if m["kind"] == "intent" {
+			seen[m["request"]] = true
+		}
+	}
+	if len(seen) != workers*calls {
+		t.Fatalf("%d distinct intents", len(seen))
+	}
+}
+
+// TestDurableBeforeBeginReturns: when Begin answers, another reader finds the line.
+func TestDurableBeforeBeginReturns(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	l := mustOpen(t, path)
+	for i := range 20 {
+		mustBegin(t, l)
+		if r := mustVerify(t, path); r.Intents != i+1 {
+			t.Fatalf("%d intents after %d", r.Intents, i+1)
+		}
+	}
+}
+
+func TestClosed(t *testing.T) {
+	l := mustOpen(t, filepath.Join(t.TempDir(), "audit.log"))
+	e := mustBegin(t, l)
+	l.Close()
+	l.Close()
+	e.End(audit.ResultAnswered, 200)
+	if _, err := l.Begin(t.Context(), intent); !errors.Is(err, audit.ErrUnavailable) {
+		t.Fatalf("got %v", err)
+	}
+	if err := l.Healthy(); !errors.Is(err, audit.ErrUnavailable) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func benchmarkBegin(b *testing.B, workers int) {
+	l := mustOpen(b, filepath.Join(b.TempDir(), "audit.log"))
+	b.SetParallelism(max(1, workers/2)) // times GOMAXPROCS
+	b.ReportAllocs()
+	one := func() {
+		e, err := l.Begin(context.Background(), intent)
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		e.End(audit.ResultAnswered, 200)
+	}
+	if workers == 1 {
+		for b.Loop() {
+			one()
+		}
+		return
+	}
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			one()
+		}
+	})
+}
+
+func BenchmarkBegin1(b *testing.B)  { benchmarkBegin(b, 1) }
+func BenchmarkBegin64(b *testing.B) { benchmarkBegin(b, 64) }

@@ -1,0 +1,208 @@
+package audit
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// tail is how much of the file's end Open checks: several times what one write can leave unfinished.
+const tail = 4 * maxBatch
+
+var errNotOurs = errors.New("the audit log was changed, or this is not its key")
+
+// open attaches the log to its file: finds the last line that holds, sets aside what stands behind it, and writes the
+// head of a new file, what was cut off, and that a log which had failed goes on. All is on disk when it returns nil.
+func (l *Log) open() (err error) {
+	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close()
+		}
+	}()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err = f.Chmod(0o600); err != nil {
+		return err
+	}
+	resumed := l.durable.seq > 0
+	at := l.durable
+	if !resumed {
+		at, err = l.lastLine(f, info.Size())
+	} else if info.Size() > 0 {
+		err = l.stillThere(f, info.Size())
+	}
+	if err != nil {
+		return err
+	}
+	cut, err := l.setAside(f, at, info.Size())
+	if err != nil {
+		return err
+	}
+	if err = l.opening(f, at, info.Size() == 0 || at.offset == 0, resumed, cut); err != nil {
+		return err
+	}
+	l.file, l.info = f, info
+	return nil
+}
+
+// opening writes the lines that say how the file was opened.
+func (l *Log) opening(f *os.File, at chain, fresh, resumed bool, cut []byte) error {
+	var b []byte
+	add := func(fields []byte) { b = at.seal(b, l.hash, time.Now(), l.boot, fields) }
+	if fresh {
+		// A new file. Where the one before was lost under a running process, seq goes on and shows the gap.
+		at = chain{seq: at.seq}
+		add(text(text(nil, "kind", "head"), "format", "locum-audit-1"))
+	}
+	if cut != nil {
+		add(cut)
+	}
+	if resumed {
+		add(text(nil, "kind", "resumed"))
+	}
+	if _, err := f.Write(b); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if fresh {
+		if err := syncDir(filepath.Dir(l.path)); err != nil {
+			return err
+		}
+	}
+	l.written, l.durable = at, at
+	return nil
+}
+
+// lastLine walks the end of the file and answers where the chain holds up to.
+func (l *Log) lastLine(f *os.File, size int64) (chain, error) {
+	start := max(0, size-tail)
+	b := make([]byte, size-start)
+	if _, err := f.ReadAt(b, start); err != nil && err != io.EOF {
+		return chain{}, err
+	}
+	at := chain{offset: start}
+	if start > 0 { // begin behind the first whole line; its own mac is taken as it stands
+		first := bytes.IndexByte(b, '\n') + 1
+		second := first + bytes.IndexByte(b[first:], '\n') + 1
+		seq, _, sum, ok := split(b[first:second])
+		if !ok {
+			return chain{}, errNotOurs
+		}
+		at, b = chain{seq: seq, mac: sum, offset: start + int64(second)}, b[second:]
+	}
+	before := at
+	for line := range bytes.Lines(b) {
+		if at.offset == 0 { // the head may carry any number
+			if seq, _, _, ok := split(line); ok {
+				at.seq = seq - 1
+			}
+		}
+		if !at.follows(l.hash, line) {
+			break
+		}
+	}
+	if at.offset == 0 {
+		at.seq = 0
+	}
+	return at, crashed(at, b[at.offset-before.offset:])
+}
+
+// crashed says whether what stands behind the last good line can be the work of a crash: little, and broken off or with
+// holes. A whole line that does not verify was changed, or the key is another; then nothing is touched.
+func crashed(at chain, rest []byte) error {
+	end := bytes.IndexByte(rest, '\n') + 1
+	_, _, _, whole := split(rest[:end])
+	switch {
+	case whole && !bytes.Contains(rest[:end], []byte{0}):
+		return fmt.Errorf("the line behind record %d does not verify with this key: %w", at.seq, errNotOurs)
+	case len(rest) > 2*maxBatch:
+		return fmt.Errorf("%d bytes behind record %d do not verify: %w", len(rest), at.seq, errNotOurs)
+	}
+	return nil
+}
+
+// stillThere checks, after a failure, that the file still ends with what was durable, or goes on behind it.
+func (l *Log) stillThere(f *os.File, size int64) error {
+	if size < l.durable.offset {
+		return fmt.Errorf("the log is %d bytes shorter than it was", l.durable.offset-size)
+	}
+	end := make([]byte, sealLength)
+	if _, err := f.ReadAt(end, l.durable.offset-int64(len(end))); err != nil {
+		return err
+	}
+	want := append([]byte(sealMark), b64.AppendEncode(nil, l.durable.mac[:])...)
+	if !bytes.HasPrefix(end, want) {
+		return errors.New("another file stands in the place of the log")
+	}
+	return nil
+}
+
+// setAside moves what stands behind the last good line to path.torn.N, N being the number of the line that will record
+// it, and answers that line's fields, or nil. The copy is durable before the log is cut, and a copy that no line has
+// recorded yet is found again: nothing is dropped in silence.
+func (l *Log) setAside(f *os.File, at chain, size int64) ([]byte, error) {
+	torn := l.path + ".torn." + strconv.FormatUint(at.seq+1, 10)
+	if size > at.offset && size > 0 {
+		b := make([]byte, size-at.offset)
+		if _, err := f.ReadAt(b, at.offset); err != nil {
+			return nil, err
+		}
+		if err := appendFile(torn, b); err != nil {
+			return nil, err
+		}
+		if err := f.Truncate(at.offset); err != nil {
+			return nil, err
+		}
+	}
+	b, err := os.ReadFile(torn)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(b)
+	fields := number(text(nil, "kind", "torn"), "bytes", uint64(len(b)))
+	return text(fields, "sha256", b64.EncodeToString(sum[:])), nil
+}
+
+func appendFile(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if serr := f.Sync(); err == nil {
+		err = serr
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}

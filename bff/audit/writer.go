@@ -1,0 +1,319 @@
+package audit
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"hash"
+	"os"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Bounds of the queue and of one write. A crash can cut off no more than one write.
+const (
+	maxWaiting = 1024
+	maxBatch   = 1 << 20
+)
+
+// Log is an open audit log. All its methods may be called at once from many goroutines.
+type Log struct {
+	path, boot string
+	keys       keys
+	slots      chan struct{} // one per record that somebody waits for
+	wake       chan struct{}
+	stopped    chan struct{}
+
+	mu      sync.Mutex
+	queue   []*item
+	closed  bool
+	probe   bool  // try again although nothing is queued
+	failure error // of the last write; nil when it succeeded
+
+	// Owned by the writer.
+	file     *os.File
+	info     os.FileInfo
+	hash     hash.Hash
+	written  chain   // what the file holds
+	durable  chain   // what the disk holds
+	unsynced []*item // outcomes that the file holds and the disk perhaps not
+	retry    []*item // outcomes of a failed write
+	buffer   []byte
+}
+
+// item is one record on its way.
+type item struct {
+	fields []byte
+	intent bool
+	seq    uint64
+	done   chan error // nil for outcomes: nobody waits
+	left   bool       // who waited has gone; guarded by Log.mu
+}
+
+func (l *Log) item(kind string) *item {
+	x := &item{fields: make([]byte, 0, 512), done: make(chan error, 1)}
+	if kind != "" {
+		x.fields = text(x.fields, "kind", kind)
+	}
+	return x
+}
+
+// Open opens the log at path, or creates it with mode 0600 in a directory that exists. What a crash cut off at its end
+// is moved to a file beside it, path.torn.N, and recorded as line N. boot names this run of the process.
+//
+// Open checks the last lines, Verify checks all. Only one process may have the log open; the vault's lock sees to that.
+func Open(path string, key []byte, boot string) (*Log, error) {
+	l := &Log{
+		path: path, boot: boot, keys: deriveKeys(key), slots: make(chan struct{}, maxWaiting),
+		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
+	}
+	l.hash = hmac.New(sha256.New, l.keys.chain)
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	go l.run()
+	return l, nil
+}
+
+// Healthy is nil when the last write succeeded. When it did not, Healthy also makes the writer try again.
+func (l *Log) Healthy() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return unavailable(os.ErrClosed)
+	}
+	if l.failure != nil {
+		l.probe = true
+		l.signal()
+	}
+	return l.failure
+}
+
+// Close writes what is queued, syncs and closes the file. Records that come later are refused.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	if !l.closed {
+		l.closed = true
+		close(l.wake)
+	}
+	l.mu.Unlock()
+	<-l.stopped
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failure
+}
+
+// submit queues a record and waits until it is durable.
+func (l *Log) submit(ctx context.Context, x *item) error {
+	select {
+	case l.slots <- struct{}{}:
+	default:
+		select {
+		case l.slots <- struct{}{}:
+		case <-ctx.Done():
+			return unavailable(ctx.Err())
+		case <-l.stopped:
+			return unavailable(os.ErrClosed)
+		}
+	}
+	defer func() { <-l.slots }()
+	if !l.enqueue(x) {
+		return unavailable(os.ErrClosed)
+	}
+	select {
+	case err := <-x.done:
+		return err
+	case <-ctx.Done():
+		return l.abandon(ctx, x)
+	}
+}
+
+// abandon leaves a record behind. One that is not being written yet is taken back.
+func (l *Log) abandon(ctx context.Context, x *item) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := slices.Index(l.queue, x); i >= 0 {
+		l.queue = slices.Delete(l.queue, i, i+1)
+		return unavailable(ctx.Err())
+	}
+	select {
+	case err := <-x.done: // written in the same moment
+		return err
+	default:
+	}
+	x.left = true
+	return unavailable(ctx.Err())
+}
+
+func (l *Log) enqueue(x *item) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	l.queue = append(l.queue, x)
+	l.signal()
+	return true
+}
+
+// signal wakes the writer; the caller holds mu and has seen that the log is open.
+func (l *Log) signal() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (l *Log) outcome(intent uint64, result string, status int) {
+	l.enqueue(outcomeItem(intent, result, status))
+}
+
+func outcomeItem(intent uint64, result string, status int) *item {
+	b := text(make([]byte, 0, 96), "kind", "outcome")
+	b = number(b, "intent", intent)
+	b = text(b, "result", result)
+	return &item{fields: number(b, "status", uint64(max(0, status)))}
+}
+
+// run is the writer. There is no timer: while one write is synced the next gathers.
+func (l *Log) run() {
+	defer close(l.stopped)
+	for range l.wake {
+		l.drain()
+	}
+	l.drain()
+	l.finish()
+}
+
+func (l *Log) drain() {
+	for {
+		l.mu.Lock()
+		batch, probe := l.queue, l.probe
+		l.queue, l.probe = nil, false
+		l.mu.Unlock()
+		if len(batch) == 0 && !probe {
+			return
+		}
+		l.commit(batch)
+	}
+}
+
+// commit writes a batch and syncs if anybody waits, then says so to each. After an error nothing since the last sync
+// counts as written: those who wait are refused, outcomes are kept for the next batch.
+func (l *Log) commit(batch []*item) {
+	batch = append(l.retry, batch...)
+	l.retry = nil
+	waited := slices.ContainsFunc(batch, func(x *item) bool { return x.done != nil })
+	err := l.attached()
+	if err == nil {
+		err = l.write(batch)
+	}
+	if err == nil && waited {
+		err = l.sync()
+	}
+	switch {
+	case err != nil:
+		l.detach()
+		l.retry = outcomes(l.unsynced, batch)
+		l.unsynced = nil
+	case waited:
+		l.unsynced = nil
+	default:
+		l.unsynced = append(l.unsynced, batch...)
+	}
+	l.settle(batch, err)
+}
+
+func outcomes(lists ...[]*item) (kept []*item) {
+	for _, list := range lists {
+		for _, x := range list {
+			if x.done == nil {
+				kept = append(kept, x)
+			}
+		}
+	}
+	return kept
+}
+
+// settle answers those who wait. An intent that nobody waits for any more was not followed by a call.
+func (l *Log) settle(batch []*item, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil {
+		err = unavailable(err)
+	}
+	l.failure = err
+	for _, x := range batch {
+		if x.done == nil {
+			continue
+		}
+		if x.left && x.intent && err == nil {
+			l.queue = append(l.queue, outcomeItem(x.seq, ResultUnsent, 0))
+		}
+		x.done <- err
+	}
+}
+
+func (l *Log) write(batch []*item) error {
+	for len(batch) > 0 {
+		l.buffer = l.buffer[:0]
+		n, next := 0, l.written
+		for n < len(batch) && len(l.buffer) < maxBatch-maxLine {
+			l.buffer = next.seal(l.buffer, l.hash, time.Now(), l.boot, batch[n].fields)
+			batch[n].seq = next.seq
+			n++
+		}
+		if _, err := l.file.Write(l.buffer); err != nil {
+			return err
+		}
+		l.written, batch = next, batch[n:]
+	}
+	return nil
+}
+
+func (l *Log) sync() error {
+	if err := l.file.Sync(); err != nil {
+		return err
+	}
+	l.durable = l.written
+	return nil
+}
+
+// attached makes sure that the file is open and is still the one at path.
+func (l *Log) attached() error {
+	if l.file == nil {
+		return l.open()
+	}
+	info, err := os.Stat(l.path)
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(info, l.info) {
+		return errors.New("another file stands in the place of the log")
+	}
+	return nil
+}
+
+func (l *Log) detach() {
+	if l.file != nil {
+		_ = l.file.Close()
+	}
+	l.file, l.written = nil, l.durable
+}
+
+func (l *Log) finish() {
+	if l.file == nil {
+		return
+	}
+	err := l.file.Sync()
+	if cerr := l.file.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		l.mu.Lock()
+		l.failure = unavailable(err)
+		l.mu.Unlock()
+	}
+}
