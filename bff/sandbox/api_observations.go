@@ -222,7 +222,7 @@ func (x *call) decode(into any) error {
 	if err := d.Decode(into); err != nil {
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) {
-			return issue{ID: "INVALID", Path: "/" + strings.ReplaceAll(wrong.Field, ".", "/"), Message: "must be of another type"}
+			return issue{ID: "INVALID", Message: "The member " + wrong.Field[strings.LastIndex(wrong.Field, ".")+1:] + " must be of another type."}
 		}
 		var broken *json.SyntaxError
 		if errors.As(err, &broken) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {

@@ -41,7 +41,7 @@ var routes = []route{
 	{"GET", both, "appointments", "appointments:read", "appointments", errorsShapes, appointments.list, false},
 	{"GET", both, "appointments/{}", "appointments:read", "appointments", errorsShapes, appointments.get, false},
 	{"GET", both, "patients", "patients:read", "patients", patientShapes, patients.list, false},
-	{"POST", both, "patients/search", "patients:read", "patients", patientShapes, searchPatients, false},
+	{"POST", current, "patients/search", "patients:read", "patients", patientShapes, searchPatients, false},
 	{"GET", both, "patients/{}", "patients:read", "patients", patientShapes, patients.get, false},
 	{"GET", both, "staff_members", "staff_members:read", "staff_members", errorsShapes, staffMembers.list, false},
 	{"GET", both, "staff_members/{}", "staff_members:read", "staff_members", errorsShapes, staffMembers.get, false},
@@ -85,8 +85,8 @@ var routes = []route{
 	{"GET", beta, "extensions/{}", "", "extensions", manifestShapes, (*call).missing, false},
 	{"PUT", beta, "extensions/{}", "", "extensions", manifestShapes, (*call).missing, false},
 	{"DELETE", beta, "extensions/{}", "", "extensions", manifestShapes, (*call).missing, false},
-	{"GET", beta, "catalog/extensions", "", "catalog", manifestShapes, emptyItems, false},
-	{"GET", beta, "catalog/extensions/{}", "", "catalog", manifestShapes, (*call).missing, false},
+	{"GET", beta, "catalog/extensions", "", "catalog_extensions", manifestShapes, emptyItems, false},
+	{"GET", beta, "catalog/extensions/{}", "", "catalog_extensions", manifestShapes, (*call).missing, false},
 }
 
 // notTaken answers 400 to the creation of what the sandbox does not simulate.

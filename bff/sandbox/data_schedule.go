@@ -159,14 +159,15 @@ func (d *clinicData) planDay(day time.Time) []*visit {
 // planColumn is one staff member's day, with a break at noon. Columns of those
 // who can log in are full, the others half empty.
 func (d *clinicData) planColumn(throw *rand.Rand, day time.Time, member *staffMember, waiting *[]*patient) []*visit {
-	from, to, free := 9*60, 16*60+30, 55
+	from, to, free := 9*60, 16*60+30, 90
 	if member.spec.everyDay {
 		from, to, free = 8*60+30, 17*60+30, 20
 	}
 	if wd := day.Weekday(); wd == time.Saturday || wd == time.Sunday {
-		to = 14 * 60
+		to = 16 * 60
 	}
 	var out []*visit
+	idle := true // no gap before the first visit, nor two in a row
 	for at := from; at < to && len(*waiting) > 0; {
 		t := d.pick(throw, member)
 		minutes := t.Scheduled / 60
@@ -174,8 +175,9 @@ func (d *clinicData) planColumn(throw *rand.Rand, day time.Time, member *staffMe
 			at = 13 * 60
 			continue
 		}
-		if len(out) > 0 && throw.IntN(100) < free {
+		if !idle && throw.IntN(100) < free {
 			at += 15 * (1 + throw.IntN(3))
+			idle = true
 			continue
 		}
 		if at+minutes > to {
@@ -183,7 +185,7 @@ func (d *clinicData) planColumn(throw *rand.Rand, day time.Time, member *staffMe
 		}
 		start := clock(day, at)
 		out = append(out, d.book(throw, start, member, (*waiting)[0], t))
-		*waiting = (*waiting)[1:]
+		*waiting, idle = (*waiting)[1:], false
 		at += minutes
 	}
 	return out
