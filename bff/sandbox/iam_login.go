@@ -204,7 +204,7 @@ func (s *Sandbox) consent(w http.ResponseWriter, realm *realm, a *attempt, ticke
 
 // newCode makes the attempt's one code: false when another click on the same page was first.
 func (s *Sandbox) newCode(realm *realm, a *attempt, granted []string) (string, bool) {
-	value := s.mint()
+	value := s.mint("")
 	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()

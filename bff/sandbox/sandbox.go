@@ -131,6 +131,11 @@ func (s *Sandbox) open(o Options, sockets bool) error {
 		if err != nil {
 			return err
 		}
+		for _, other := range s.servers {
+			if other.host == srv.host {
+				return errors.Join(fmt.Errorf("sandbox address %s is given twice", srv.host), srv.close())
+			}
+		}
 		s.servers = append(s.servers, srv)
 		if i > 0 {
 			s.clinics[i-1].url = srv.origin
@@ -167,7 +172,7 @@ func (s *Sandbox) Register(c Client) (Client, error) {
 		}
 	}
 	if c.Secret == "" {
-		c.Secret = "SBX-" + s.mint()
+		c.Secret = s.mint("SBX-")
 	} else {
 		s.remember(c.Secret)
 	}

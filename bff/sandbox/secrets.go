@@ -49,9 +49,9 @@ func (s *Sandbox) rememberLocked(secret string) {
 	s.minted = append(s.minted, secret)
 }
 
-// mint makes a registered secret of 256 random bits behind the marker, in the base64url alphabet.
-func (s *Sandbox) mint() string {
-	secret := marker + base64.RawURLEncoding.EncodeToString(s.random(32))
+// mint makes a registered secret of 256 random bits behind prefix and marker, in the base64url alphabet.
+func (s *Sandbox) mint(prefix string) string {
+	secret := prefix + marker + base64.RawURLEncoding.EncodeToString(s.random(32))
 	s.remember(secret)
 	return secret
 }
