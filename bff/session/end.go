@@ -1,0 +1,131 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"locum/bff/vault"
+)
+
+// Touch notes that the practitioner did something; what the app does by itself is no activity. It is written down at most
+// once a minute, so a restart may find a session up to a minute more idle than it was, never less. An ended session is
+// ErrSignedOut and stays ended; with any other error the activity counts in memory alone.
+func (m *Manager) Touch(id string) error {
+	s, before, due := m.touch(id, time.Now())
+	if !due {
+		if s.ID == "" {
+			return ErrSignedOut
+		}
+		return nil
+	}
+	err := m.vault.Update(func(tx *vault.Tx) error {
+		r, err := vault.Sessions.Get(tx, id)
+		if err != nil {
+			return err
+		}
+		r.LastActive = s.LastActive
+		return vault.Sessions.Put(tx, id, &r)
+	})
+	if errors.Is(err, vault.ErrNotFound) { // ended meanwhile
+		m.forget(id)
+		return ErrSignedOut
+	}
+	if err != nil {
+		m.persistAgain(id, before)
+		return fmt.Errorf("session: touch: %w", err)
+	}
+	return nil
+}
+
+// touch counts the activity in memory. due says that the caller is to write it down; until then before was.
+func (m *Manager) touch(id string, now time.Time) (s Session, before time.Time, due bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.live[id]
+	if e == nil || !m.alive(e.Session, now) {
+		return Session{}, time.Time{}, false
+	}
+	e.LastActive, before = now, e.persisted
+	if elapsed(now, before) < persistEvery {
+		return e.Session, before, false
+	}
+	e.persisted = now
+	return e.Session, before, true
+}
+
+func (m *Manager) persistAgain(id string, before time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e := m.live[id]; e != nil {
+		e.persisted = before
+	}
+}
+
+// End ends a session for good: what begins after End has returned does not find it, nor does a restart. Ending an unknown
+// session does nothing. With an error it has ended here, and may return with a restart: end it again.
+func (m *Manager) End(id string) error {
+	m.forget(id)
+	return m.remove([]string{id})
+}
+
+// EndAll ends every session of a practitioner, as End does, and counts them. What an earlier call could not remove from
+// the vault goes too.
+func (m *Manager) EndAll(practitioner string) (int, error) {
+	ended := len(m.forgetWhere(func(s Session) bool { return s.Practitioner == practitioner }))
+	err := m.vault.Update(func(tx *vault.Tx) error {
+		return vault.Sessions.Each(tx, func(r vault.Session) error {
+			if r.Practitioner != practitioner {
+				return nil
+			}
+			return vault.Sessions.Delete(tx, r.ID)
+		})
+	})
+	if err != nil {
+		return ended, fmt.Errorf("session: end all: %w", err)
+	}
+	return ended, nil
+}
+
+// Sweep removes what has run out, and counts it. Without it nothing lives longer, but the dead stay in the vault.
+func (m *Manager) Sweep() (int, error) {
+	now := time.Now()
+	ids := m.forgetWhere(func(s Session) bool { return !m.alive(s, now) })
+	if len(ids) == 0 {
+		return 0, nil
+	}
+	return len(ids), m.remove(ids)
+}
+
+func (m *Manager) forgetWhere(ends func(Session) bool) (ids []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, e := range m.live {
+		if ends(e.Session) {
+			delete(m.live, id)
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (m *Manager) forget(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.live, id)
+}
+
+func (m *Manager) remove(ids []string) error {
+	err := m.vault.Update(func(tx *vault.Tx) error {
+		for _, id := range ids {
+			if err := vault.Sessions.Delete(tx, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("session: end: %w", err)
+	}
+	return nil
+}
