@@ -1,0 +1,26 @@
+//go:build !(js && wasm)
+
+package app
+
+import "locum/app/words"
+
+// DocumentLanguage is the language that the document was served in; the first of words.Languages outside a browser.
+func DocumentLanguage() string { return words.Languages[0] }
+
+// Outside a browser there is nothing to act on: a rendered page and a component test need no document.
+
+func browserLocale() string    { return "" }
+func leave(string)             {}
+func turnTo(string)            {}
+func keep(string, string)      {}
+func kept(string) string       { return "" }
+func forget(string)            {}
+func ready(string)             {}
+func focus(string)             {}
+func scrollToTop()             {}
+func fieldValue(string) string { return "" }
+func setField(string, string)  {}
+func listen(func(), ...string) {}
+func visible() bool            { return true }
+func reload()                  {}
+func report(string)            {}

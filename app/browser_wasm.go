@@ -1,0 +1,93 @@
+//go:build js && wasm
+
+package app
+
+import (
+	"syscall/js"
+
+	"locum/app/words"
+)
+
+// DocumentLanguage is the language that the document was served in, as words.Pick chose it; the browser's own where the
+// document names none.
+func DocumentLanguage() string {
+	lang := js.Global().Get("document").Get("documentElement").Get("lang")
+	if lang.Type() == js.TypeString && lang.String() != "" {
+		return words.Pick(lang.String())
+	}
+	return words.Pick(js.Global().Get("navigator").Get("language").String())
+}
+
+// browserLocale is the browser's own locale: it decides how dates look when it agrees with the language.
+func browserLocale() string { return js.Global().Get("navigator").Get("language").String() }
+
+// leave navigates the whole document: it drops everything that this page held in memory.
+func leave(url string) { js.Global().Get("location").Call("assign", url) }
+
+// turnTo replaces the current page by another of the app, without a new entry in the history: go-app listens to popstate.
+func turnTo(path string) {
+	js.Global().Get("history").Call("replaceState", nil, "", path)
+	js.Global().Call("dispatchEvent", js.Global().Get("Event").New("popstate"))
+}
+
+// keep, kept and forget hold the one value that survives the way to a platform and back: the attempt's browser value,
+// in this tab's sessionStorage and nowhere else.
+func keep(name, value string) { storage().Call("setItem", name, value) }
+
+func kept(name string) string {
+	if v := storage().Call("getItem", name); v.Type() == js.TypeString {
+		return v.String()
+	}
+	return ""
+}
+
+func forget(name string) { storage().Call("removeItem", name) }
+
+func storage() js.Value { return js.Global().Get("sessionStorage") }
+
+// ready marks the document as alive, with the name of its page.
+func ready(page string) {
+	js.Global().Get("document").Get("body").Call("setAttribute", "data-ready", page)
+}
+
+// focus moves the keyboard to an element, if it is there.
+func focus(id string) {
+	if e := js.Global().Get("document").Call("getElementById", id); e.Truthy() {
+		e.Call("focus")
+	}
+}
+
+func scrollToTop() { js.Global().Call("scrollTo", 0, 0) }
+
+// fieldValue reads an input of the page; uncontrolled inputs are read when they are needed and never bound.
+func fieldValue(id string) string {
+	if e := js.Global().Get("document").Call("getElementById", id); e.Truthy() {
+		return e.Get("value").String()
+	}
+	return ""
+}
+
+// setField writes an input of the page; go-app's Value("") would not clear it.
+func setField(id, value string) {
+	if e := js.Global().Get("document").Call("getElementById", id); e.Truthy() {
+		e.Set("value", value)
+	}
+}
+
+// listen calls do for each of the window's events named, for the life of the document.
+func listen(do func(), events ...string) {
+	handler := js.FuncOf(func(js.Value, []js.Value) any { do(); return nil })
+	for _, event := range events {
+		js.Global().Call("addEventListener", event, handler, map[string]any{"passive": true, "capture": true})
+	}
+}
+
+// visible says whether a person can see the page at all.
+func visible() bool {
+	return js.Global().Get("document").Get("visibilityState").String() == "visible"
+}
+
+func reload() { js.Global().Get("location").Call("reload") }
+
+// report writes what went wrong to the browser's console: a cause, never a person's data.
+func report(text string) { js.Global().Get("console").Call("error", text) }

@@ -1,0 +1,149 @@
+package app
+
+import (
+	"slices"
+
+	ui "github.com/maxence-charriere/go-app/v10/pkg/app"
+
+	"locum/app/words"
+	"locum/shared"
+)
+
+// outcomePage is where a platform's answer ends. The tab shows the browser value of the attempt that it began and gets
+// back how that attempt ended, so a page that someone else's link led to can explain nothing but codes of a closed list.
+type outcomePage struct {
+	page
+	outcomeState
+}
+
+type outcomeState struct{ outcome shared.Outcome }
+
+// OnNav empties the page and asks how this tab's attempt has ended.
+func (p *outcomePage) OnNav(ctx ui.Context) {
+	defer p.shell.caught()
+	p.outcomeState = outcomeState{}
+	if p.arrive(ctx, p.shell.words.Result.Title) {
+		p.load()
+	}
+}
+
+func (p *outcomePage) load() {
+	value := kept(attemptKey)
+	if value == "" {
+		p.outcome.Code = p.unfound()
+		return
+	}
+	async(&p.page, func() (shared.Outcome, error) { return p.shell.client.outcome(value) }, func(o shared.Outcome, err error) {
+		switch f := failed(err); {
+		case err != nil && (f.Code == shared.CodeNotFound || f.Code == shared.CodeInvalidState):
+			forget(attemptKey)
+			p.outcome.Code = p.unfound()
+		case err != nil:
+			p.failedWith(err, p.load)
+		default:
+			p.ended(o)
+		}
+	})
+}
+
+// unfound is the code for a tab without a known attempt: the one that Locum put into the address when it found no
+// attempt either, if it is of the closed list, else "unknown".
+func (p *outcomePage) unfound() shared.Code {
+	code := shared.Code(p.query.Get("error"))
+	if slices.Contains(shared.OutcomeCodes, code) && code != shared.OutcomeConnected && code != shared.OutcomePending {
+		return code
+	}
+	return shared.OutcomeUnknownAttempt
+}
+
+// ended shows how the attempt ended; a connection goes straight back to the page it was begun on.
+func (p *outcomePage) ended(o shared.Outcome) {
+	if o.Code == shared.OutcomePending && p.query.Has("error") {
+		// The platform answered, but not to this tab's attempt, which stays open.
+		o.Code = p.unfound()
+	}
+	p.outcome = o
+	if o.Code != shared.OutcomePending {
+		forget(attemptKey)
+	}
+	if o.Code == shared.OutcomeConnected {
+		p.shell.staleConnections()
+		p.shell.forgetClinic(o.Connection)
+		p.goBack()
+	}
+}
+
+// goBack turns to the page that the attempt was begun on, with a quiet word that it has worked.
+func (p *outcomePage) goBack() {
+	async(&p.page, func() (shared.Connection, error) { return p.shell.connection(p.outcome.Connection) },
+		func(c shared.Connection, err error) {
+			if name := c.Clinic.Name; err == nil && name != "" {
+				p.shell.flash = words.Fill(p.shell.words.Session.Connected, "clinic", name)
+			}
+			turnTo(p.origin())
+		})
+}
+
+// origin is the page that the attempt was begun on; home when the context names none.
+func (p *outcomePage) origin() string {
+	if path, ok := shared.PagePath(p.outcome.Context.Page, p.outcome.Context.Params); ok && p.outcome.Context.Page != shared.PageOutcome {
+		return path
+	}
+	return "/"
+}
+
+// Render draws the page.
+func (p *outcomePage) Render() ui.UI { return p.frame(p.shell.words.Result.Title, p.draw) }
+
+func (p *outcomePage) draw() []ui.UI {
+	w := p.shell.words
+	switch {
+	case p.fail != nil:
+		return []ui.UI{p.drawFailure()}
+	case p.outcome.Code == "":
+		return []ui.UI{ui.P().Class("lead working").DataSet("test", "outcome-checking").Text(w.Result.Checking)}
+	}
+	say := w.Outcome(p.outcome.Code)
+	return []ui.UI{ui.Section().Class("card outcome").DataSet("test", "outcome").DataSet("code", string(p.outcome.Code)).Role("status").Body(
+		ui.H2().Class("card-title").Text(say.Title),
+		ui.P().Class("lead").Text(say.Text),
+		ui.Div().Class("card-actions").Body(p.drawSteps(say)...),
+	)}
+}
+
+// drawSteps offers the next step first, and always a way home.
+func (p *outcomePage) drawSteps(say words.Say) []ui.UI {
+	w := p.shell.words.Result
+	home := ui.A().Class("button button-quiet").DataSet("test", "outcome-home").Href("/").Text(w.Home)
+	next := ui.A().Class("button button-main").DataSet("test", "outcome-next").Href(p.nextHref()).Text(say.Next)
+	switch p.outcome.Code {
+	case shared.OutcomeConnected:
+		return []ui.UI{next}
+	case shared.OutcomePending:
+		check := ui.Button().Type("button").Class("button").DataSet("test", "outcome-check").Text(w.CheckAgain).
+			OnClick(p.shell.safe(func(ui.Context, ui.Event) { p.load() }), ui.EventScope("outcome-check"))
+		return []ui.UI{check, next, home}
+	case shared.OutcomeMisconfigured:
+		return []ui.UI{next}
+	}
+	if origin := p.origin(); origin != "/" {
+		return []ui.UI{next, ui.A().Class("button").DataSet("test", "outcome-back").Href(origin).Text(w.BackTo), home}
+	}
+	return []ui.UI{next, home}
+}
+
+// nextHref is where the next step leads: back after success, else to a new attempt at the same platform; an attempt that
+// was to mend a connection starts again from that connection.
+func (p *outcomePage) nextHref() string {
+	switch {
+	case p.outcome.Code == shared.OutcomeConnected:
+		return p.origin()
+	case p.outcome.Code == shared.OutcomeMisconfigured:
+		return "/"
+	case p.outcome.Connection != "":
+		return "/connections"
+	case shared.ValidID(p.outcome.Platform):
+		return "/connections/new?platform=" + p.outcome.Platform
+	}
+	return "/connections/new"
+}

@@ -1,0 +1,225 @@
+package app
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+	"time"
+
+	ui "github.com/maxence-charriere/go-app/v10/pkg/app"
+
+	"locum/app/words"
+	"locum/shared"
+)
+
+// patientsPage is a clinic's patients, a page at a time, and the search in them. What is typed travels in a body and
+// stands in no address.
+type patientsPage struct {
+	page
+	patientsState
+}
+
+type patientsState struct {
+	loaded bool
+	ready  bool // the connection is known
+	zone   zone
+	text   string // what is searched; "" lists all
+	wanted string // what will be searched once nobody types any more
+	typed  int    // counts keystrokes: an answer to an older one is dropped
+	pager  pager
+	list   listing[patient]
+}
+
+// pager remembers the cursors of the pages before: Jane's lists know the way forward only.
+type pager struct{ cursors []string }
+
+// cursor is the current page's, "" for the first.
+func (p pager) cursor() string {
+	if len(p.cursors) == 0 {
+		return ""
+	}
+	return p.cursors[len(p.cursors)-1]
+}
+
+// number is the current page's, from 1.
+func (p pager) number() int { return len(p.cursors) + 1 }
+
+func (p pager) forward(cursor string) pager {
+	return pager{append(p.cursors[:len(p.cursors):len(p.cursors)], cursor)}
+}
+
+func (p pager) backward() pager {
+	if len(p.cursors) == 0 {
+		return p
+	}
+	return pager{p.cursors[:len(p.cursors)-1]}
+}
+
+const (
+	patientsPerPage = 25
+	searchFrom      = 2 // characters
+	searchPause     = 300 * time.Millisecond
+	idSearch        = "patient-search"
+)
+
+// OnNav empties the page and loads the first patients.
+func (p *patientsPage) OnNav(ctx ui.Context) {
+	defer p.shell.caught()
+	p.patientsState = patientsState{}
+	if p.arrive(ctx, p.shell.words.Patients.Title) {
+		p.load()
+	}
+}
+
+func (p *patientsPage) load() {
+	id, text, cursor, typed := p.connectionID(), p.text, p.pager.cursor(), p.typed
+	type answer struct {
+		list listing[patient]
+		zone zone
+	}
+	async(&p.page, func() (a answer, err error) {
+		if _, err = p.shell.connection(id); err != nil {
+			return a, err
+		}
+		clinic := p.shell.clinic(id)
+		err = together(p.shell,
+			func() error { a.zone = p.shell.zone(clinic.zoneName()); return nil },
+			func() (err error) {
+				if text == "" {
+					a.list, err = clinic.patients(cursor, patientsPerPage)
+				} else {
+					a.list, err = clinic.search(text, cursor, patientsPerPage)
+				}
+				return err
+			})
+		return a, err
+	}, func(a answer, err error) {
+		if p.typed != typed {
+			return
+		}
+		if err != nil {
+			p.failedWith(err, p.load)
+			return
+		}
+		p.loaded, p.list, p.zone = true, a.list, a.zone
+		p.succeeded()
+	})
+}
+
+// search waits until nobody types any more, then asks.
+func (p *patientsPage) search(ctx ui.Context, _ ui.Event) {
+	text := strings.TrimSpace(ctx.JSSrc().Get("value").String())
+	if len([]rune(text)) < searchFrom {
+		text = ""
+	}
+	if text == p.wanted {
+		return
+	}
+	p.wanted = text
+	p.typed++
+	typed := p.typed
+	async(&p.page, func() (struct{}, error) { time.Sleep(searchPause); return struct{}{}, nil }, func(struct{}, error) {
+		if p.typed == typed {
+			p.text, p.pager, p.loaded, p.list = text, pager{}, false, listing[patient]{}
+			p.load()
+		}
+	})
+}
+
+// submit keeps Return from sending the form: the search is under way already.
+func (p *patientsPage) submit(_ ui.Context, e ui.Event) { e.PreventDefault() }
+
+func (p *patientsPage) turn(to pager) {
+	p.pager, p.loaded, p.list = to, false, listing[patient]{}
+	p.typed++
+	scrollToTop()
+	p.load()
+}
+
+// Render draws the page.
+func (p *patientsPage) Render() ui.UI { return p.frame(p.shell.words.Patients.Title, p.draw) }
+
+func (p *patientsPage) draw() []ui.UI {
+	parts := []ui.UI{p.drawSearch()}
+	switch {
+	case p.fail != nil:
+		parts = append(parts, p.drawFailure())
+	case !p.loaded:
+		parts = append(parts, p.skeletons(5))
+	case len(p.list.Items) == 0 && p.text != "":
+		parts = append(parts, empty("patients-none", words.Fill(p.shell.words.Patients.NoneFound, "query", p.text), p.shell.words.Patients.SearchHint))
+	case len(p.list.Items) == 0:
+		parts = append(parts, empty("patients-none", p.shell.words.Patients.None, p.shell.words.Patients.SearchHint))
+	default:
+		parts = append(parts, p.drawTable(), p.drawPager())
+	}
+	return parts
+}
+
+func (p *patientsPage) drawSearch() ui.UI {
+	w := p.shell.words.Patients
+	input := ui.Input().Type("search").ID(idSearch).Class("input").DataSet("test", "patient-search").Placeholder(w.SearchHint).
+		Attr("autocomplete", "off").Attr("spellcheck", "false").Attr("maxlength", "200").
+		OnInput(p.shell.safe(p.search), ui.EventScope("search"))
+	if !p.shell.live {
+		input = input.Disabled(true) // Text typed before the page is alive would be lost.
+	}
+	return ui.Form().Class("search").Role("search").Method("post").Action("#").OnSubmit(p.shell.safe(p.submit), ui.EventScope("search-form")).Body(
+		ui.Label().Class("hidden").For(idSearch).Text(w.Search), icon(iconSearch), input)
+}
+
+func (p *patientsPage) drawTable() ui.UI {
+	w, today := p.shell.words, p.zone.day(time.Now())
+	head := func(text string) ui.UI { return ui.Th().Scope("col").Text(text) }
+	rows := make([]ui.UI, len(p.list.Items))
+	for i, one := range p.list.Items {
+		name := cmp.Or(one.listName(), w.Patient.Unnamed)
+		who := ui.UI(ui.Strong().Text(name))
+		if shared.ValidID(one.ID) {
+			who = ui.A().Class("row-link").DataSet("test", "patient-link").Href("/patients/" + p.connectionID() + "/" + one.ID).Text(name)
+		}
+		rows[i] = ui.Tr().DataSet("test", "patient-row").DataSet("patient", one.ID).Body(
+			ui.Th().Scope("row").Body(who),
+			ui.Td().Body(p.page.drawBirth(p.zone, one, today)...),
+			ui.Td().Class("mono").Text(cmp.Or(one.Number, "–")),
+			ui.Td().Body(ui.If(one.Status != "", func() ui.UI {
+				return ui.Span().Class("chip chip-" + one.Status).Text(w.PatientStatus(one.Status))
+			})),
+		)
+	}
+	return ui.Div().Class("table-frame").Body(ui.Table().Class("table").DataSet("test", "patients").Body(
+		ui.THead().Body(ui.Tr().Body(head(w.Patients.Name), head(w.Patients.Born), head(w.Patients.Number), head(w.Patients.Status))),
+		ui.TBody().Body(rows...)))
+}
+
+// drawBirth is a date of birth with the month in letters, and the age.
+func (p *page) drawBirth(z zone, one patient, today date) []ui.UI {
+	w := p.shell.words
+	born, ok := parseDate(one.Born)
+	if !ok {
+		return []ui.UI{ui.Span().Class("quiet").Text(w.Common.Unknown)}
+	}
+	return []ui.UI{
+		ui.Time().DateTime(born.String()).Text(z.say(born, shapeDate)),
+		ui.Span().Class("quiet age").Text(" " + born.age(w, today)),
+	}
+}
+
+func (p *patientsPage) drawPager() ui.UI {
+	w := p.shell.words.Patients
+	step := func(test, text string, to pager, possible bool) ui.UI {
+		button := ui.Button().Type("button").Class("button").DataSet("test", test).Text(text)
+		if !possible {
+			return button.Disabled(true)
+		}
+		return button.OnClick(p.shell.safe(func(ui.Context, ui.Event) { p.turn(to) }), ui.EventScope(test, strconv.Itoa(to.number()), to.cursor()))
+	}
+	more := p.list.More && p.list.Cursor != ""
+	if p.pager.number() == 1 && !more {
+		return nil
+	}
+	return ui.Nav().Class("pager").Aria("label", w.Title).Body(
+		step("patients-previous", w.Previous, p.pager.backward(), p.pager.number() > 1),
+		ui.Span().Class("quiet").DataSet("test", "patients-page").Text(words.Fill(w.Page, "n", strconv.Itoa(p.pager.number()))),
+		step("patients-next", w.Next, p.pager.forward(p.list.Cursor), more))
+}

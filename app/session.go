@@ -1,0 +1,111 @@
+package app
+
+import (
+	"time"
+
+	ui "github.com/maxence-charriere/go-app/v10/pkg/app"
+
+	"locum/app/words"
+)
+
+const (
+	warning       = time.Minute      // before the session ends, the page says so
+	activityEvery = time.Minute      // activity is told at most so often
+	recheckEvery  = 5 * time.Second  // an ended session is asked for again so often
+	sessionStale  = 30 * time.Second // a page that arrives asks again after this
+)
+
+// watch starts, once per document, the second hand and the listeners to a person's real interaction.
+func (s *shell) watch() {
+	if s.watching || !s.live || ui.IsServer {
+		return
+	}
+	s.watching = true
+	listen(s.touched, "pointerdown", "keydown")
+	listen(s.seen, "visibilitychange")
+	go func() {
+		for second := 1; ; second++ {
+			time.Sleep(time.Second)
+			if p := s.page; p != nil && (s.ending() || p.counting() || second%60 == 0) {
+				p.dispatch(s.tick)
+			}
+		}
+	}()
+}
+
+// touched is a person's real interaction: at most once a minute it is told to the server.
+func (s *shell) touched() {
+	if time.Since(s.activeAt) < activityEvery || s.leaving {
+		return
+	}
+	s.activeAt = time.Now()
+	go func() {
+		defer s.caught()
+		if s.client.activity() == nil {
+			s.askSession()
+		}
+	}()
+}
+
+// seen asks for the session when the tab comes back into view: it may have ended meanwhile.
+func (s *shell) seen() {
+	if visible() {
+		go func() { defer s.caught(); s.askSession() }()
+	}
+}
+
+// askSession reads the session anew. Asking is not activity. It blocks.
+func (s *shell) askSession() {
+	session, err := s.client.session()
+	if err != nil || s.page == nil {
+		return
+	}
+	s.page.dispatch(func() { s.session, s.sessionAt = session, time.Now() })
+}
+
+// remaining is how long the session lasts without activity.
+func (s *shell) remaining() time.Duration {
+	seconds := min(s.session.IdleSeconds, s.session.EndsSeconds)
+	return time.Until(s.sessionAt.Add(time.Duration(seconds) * time.Second))
+}
+
+// ending says whether the page should warn that the session ends.
+func (s *shell) ending() bool { return !s.sessionAt.IsZero() && s.remaining() <= warning }
+
+// tick runs each second: if there is anything to count, and each minute otherwise: it warns before the
+// session ends, lets the page count down, and redraws what depends on the time of day.
+func (s *shell) tick() {
+	if s.ending() {
+		pause := warning // another tab may have been active: ask once before warning
+		if s.remaining() <= 0 {
+			pause = recheckEvery
+		}
+		if time.Since(s.asked) >= pause {
+			s.asked = time.Now()
+			go func() { defer s.caught(); s.askSession() }()
+		}
+	}
+	s.page.countDown()
+}
+
+// drawSession is the notice one minute before the session ends.
+func (s *shell) drawSession() ui.UI {
+	if !s.ending() {
+		return nil
+	}
+	w := s.words
+	return ui.Div().Class("notice notice-warn").ID("session-ending").DataSet("test", "session-ending").Role("alert").Body(
+		ui.Div().Class("notice-words").Body(
+			ui.Strong().Text(words.Fill(w.Session.Ending, "time", span(w, s.remaining()))),
+			ui.P().Text(w.Session.EndingText),
+		),
+		ui.Button().Type("button").Class("button").DataSet("test", "session-stay").Text(w.Session.Stay).
+			OnClick(s.safe(s.stay), ui.EventScope("session-stay")),
+	)
+}
+
+// stay is a click on "stay signed in": activity, whenever the last one was.
+func (s *shell) stay(ui.Context, ui.Event) {
+	s.activeAt = time.Time{}
+	s.touched()
+}
