@@ -163,6 +163,9 @@ func TestReconnectInPlace(t *testing.T) {
 		_, err := again(alex, b.a)
 		wantKind(t, err, tokens.WrongPerson, tokens.CauseWrongPerson)
 		b.wantUntouched(before)
+		if n := b.sandbox.Count(sandbox.EndpointRevoke); n != 1 {
+			t.Errorf("%d revocations of the stray tokens", n)
+		}
 	})
 	t.Run("at another clinic", func(t *testing.T) {
 		exchanges := b.sandbox.Count(sandbox.EndpointExchange)

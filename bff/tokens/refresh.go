@@ -8,6 +8,7 @@ import (
 
 	"locum/bff/oauth"
 	"locum/bff/platform"
+	"locum/bff/secret"
 	"locum/bff/vault"
 )
 
@@ -52,14 +53,31 @@ func (k *Keeper) answer(h *held, c *vault.Connection, live *platform.Live) (oaut
 		answer := *h.unsaved
 		return answer, k.keepRaw(h, c, live, answer)
 	case c.Phase == phaseAnswered:
-		// The time of receipt was not stored beside the raw answer; the time of sending is earlier, so the token ends sooner.
-		return oauth.Answer{Status: c.RawStatus, Body: c.Raw, ReceivedAt: c.Attempt.SentAt}, nil
+		return k.reread(h, c, live)
 	case c.Refresh.Empty():
 		return oauth.Answer{}, k.end(h, *c, CauseNoRefresh)
 	case c.Phase == phaseInflight && !mayReplay(c.Kind):
 		return oauth.Answer{}, k.failed(h, *c, verdict{kind: Unavailable, cause: CauseNoAnswer, phase: phaseInflight}, nil)
 	}
 	return k.ask(h, c, live)
+}
+
+// reread gives the stored answer. Its time of receipt was not stored; the time of sending is earlier, so its token ends
+// sooner. One whose token has run out meanwhile has only its refresh token left to give: that one is kept, and used.
+func (k *Keeper) reread(h *held, c *vault.Connection, live *platform.Live) (oauth.Answer, error) {
+	answer := oauth.Answer{Status: c.RawStatus, Body: c.Raw, ReceivedAt: c.Attempt.SentAt}
+	token, err := oauth.ParseToken(answer)
+	if err != nil || time.Since(answer.ReceivedAt) < token.ExpiresIn {
+		return answer, nil
+	}
+	next := *c
+	next.Refresh = kept(token.Refresh, c.Refresh)
+	next.Phase, next.Raw, next.RawStatus = "", secret.String{}, 0
+	if err := k.put(&next); err != nil {
+		return oauth.Answer{}, k.unstored(h, err)
+	}
+	*c = next
+	return k.answer(h, c, live)
 }
 
 // ask makes the one wire attempt between the durable intent and the durable answer.

@@ -60,6 +60,10 @@ func judge(err error) verdict {
 // failed keeps the connection and notes that it cannot be renewed just now. The audit trail gets one record per change
 // of state and not one per attempt; a vault that cannot take the note does not change what the caller is told.
 func (k *Keeper) failed(h *held, c vault.Connection, v verdict, cause error) error {
+	var own *Error
+	if errors.As(cause, &own) {
+		cause = own.Err
+	}
 	next := c
 	next.State, next.Cause, next.Phase = StateDegraded, v.cause, v.phase
 	if v.kind == Misconfigured {
