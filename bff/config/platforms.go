@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -165,5 +166,12 @@ func faults(err error) []*platform.FieldError {
 	return all
 }
 
-// start is the beginning of a value, enough to recognise it by.
-func start(s string) string { return s[:min(len(s), 40)] }
+// start is the printable beginning of a value, enough to recognise it by.
+func start(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !strconv.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s[:min(len(s), 40)])
+}

@@ -119,7 +119,7 @@ func keyName(pair *ast.MappingValueNode) (string, bool) {
 	if !ok {
 		return "?", false
 	}
-	return name.Value, true
+	return start(name.Value), true
 }
 
 func join(path, name string) string {
