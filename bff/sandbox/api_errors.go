@@ -52,9 +52,6 @@ type issue struct {
 	Message string `json:"message"`
 }
 
-// Error makes an issue an error, so that parsers can return it.
-func (i issue) Error() string { return i.Path + ": " + i.Message }
-
 type listError struct {
 	Errors []issue `json:"errors"`
 }

@@ -41,29 +41,29 @@ var secondExact = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(Z|[+-
 func timeKey(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
 
 // parseFilter reads the name and value of a parameter; name is "field[op]".
-func parseFilter[T any](columns []column[T], name, value string) (filter[T], error) {
+func parseFilter[T any](columns []column[T], name, value string) (filter[T], *issue) {
 	field, op, ok := strings.Cut(strings.TrimSuffix(name, "]"), "[")
 	at := slices.IndexFunc(columns, func(c column[T]) bool { return c.name == field && c.ops != "" })
 	if !ok || !strings.HasSuffix(name, "]") || at < 0 {
-		return nil, issue{ID: "INVALID_PARAMETER", Path: name, Message: "is not a known parameter"}
+		return nil, &issue{ID: "INVALID_PARAMETER", Path: name, Message: "is not a known parameter"}
 	}
 	c := columns[at]
 	if !slices.Contains(strings.Fields(c.ops), op) {
-		return nil, issue{ID: "INVALID_FILTER", Path: name, Message: "does not support the operator " + op}
+		return nil, &issue{ID: "INVALID_FILTER", Path: name, Message: "does not support the operator " + op}
 	}
 	wanted := []string{value}
 	if op == "eq" {
 		wanted = strings.Split(value, ",")
 	}
 	if len(wanted) > maxValues {
-		return nil, issue{ID: "INVALID_FILTER", Path: name, Message: "has more than 100 values"}
+		return nil, &issue{ID: "INVALID_FILTER", Path: name, Message: "has more than 100 values"}
 	}
 	for i, v := range wanted {
-		v, err := c.parse(v)
-		if err != "" {
-			return nil, issue{ID: "INVALID_FILTER", Path: name, Message: err}
+		parsed, wrong := c.parse(v)
+		if wrong != "" {
+			return nil, &issue{ID: "INVALID_FILTER", Path: name, Message: wrong}
 		}
-		wanted[i] = v
+		wanted[i] = parsed
 	}
 	return c.test(op, wanted), nil
 }
@@ -127,14 +127,14 @@ type order[T any] struct {
 	desc bool
 }
 
-func parseSort[T any](columns []column[T], value string) ([]order[T], error) {
+func parseSort[T any](columns []column[T], value string) ([]order[T], *issue) {
 	var out []order[T]
 	var seen []string
 	for part := range strings.SplitSeq(value, ",") {
 		name, desc := strings.CutPrefix(part, "-")
 		at := slices.IndexFunc(columns, func(c column[T]) bool { return c.name == name && c.sorts })
 		if at < 0 || slices.Contains(seen, name) {
-			return nil, issue{ID: "INVALID_SORT", Path: "sort", Message: "cannot sort by " + part}
+			return nil, &issue{ID: "INVALID_SORT", Path: "sort", Message: "cannot sort by " + part}
 		}
 		seen = append(seen, name)
 		out = append(out, order[T]{columns[at].key, desc})

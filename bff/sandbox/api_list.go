@@ -70,14 +70,14 @@ type page struct {
 
 // list answers GET on the collection.
 func (c *collection[T]) list(x *call) {
-	sel, err := c.selectBy(x)
-	if err != nil {
-		x.bad(err.(issue))
+	sel, wrong := c.selectBy(x)
+	if wrong != nil {
+		x.bad(*wrong)
 		return
 	}
-	p, err := c.page(x, sel)
-	if err != nil {
-		x.bad(err.(issue))
+	p, wrong := c.page(x, sel)
+	if wrong != nil {
+		x.bad(*wrong)
 		return
 	}
 	links := map[string]*string{"after": nil}
@@ -125,35 +125,36 @@ func (c *collection[T]) get(x *call) {
 }
 
 // selectBy reads the query: each parameter at most once, none unknown.
-func (c *collection[T]) selectBy(x *call) (*selection[T], error) {
+func (c *collection[T]) selectBy(x *call) (*selection[T], *issue) {
 	query, err := url.ParseQuery(x.r.URL.RawQuery)
 	if err != nil {
-		return nil, issue{ID: "INVALID_PARAMETER", Message: "The query cannot be read."}
+		return nil, &issue{ID: "INVALID_PARAMETER", Message: "The query cannot be read."}
 	}
 	sel := &selection[T]{limit: defaultPage, kept: url.Values{}}
+	var wrong *issue
 	sort := c.fallback
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		value := query.Get(name)
 		if len(query[name]) > 1 {
-			return nil, issue{ID: "INVALID_PARAMETER", Path: name, Message: "is given more than once"}
+			return nil, &issue{ID: "INVALID_PARAMETER", Path: name, Message: "is given more than once"}
 		}
 		switch name {
 		case "page[limit]":
-			if sel.limit, err = parseLimit(value); err != nil {
-				return nil, err
+			if sel.limit, wrong = parseLimit(value); wrong != nil {
+				return nil, wrong
 			}
 			continue
 		case "page[cursor]":
 			if sel.cursor = value; value == "" {
-				return nil, badCursor
+				return nil, &badCursor
 			}
 			continue
 		case "sort":
 			sort = value
 		default:
-			f, err := parseFilter(c.columns, name, value)
-			if err != nil {
-				return nil, err
+			f, wrong := parseFilter(c.columns, name, value)
+			if wrong != nil {
+				return nil, wrong
 			}
 			sel.filters = append(sel.filters, f)
 		}
@@ -163,21 +164,22 @@ func (c *collection[T]) selectBy(x *call) (*selection[T], error) {
 }
 
 // finish adds sort, page size and fingerprint to a selection.
-func (c *collection[T]) finish(x *call, sel *selection[T], sort, asked string) (*selection[T], error) {
-	var err error
-	if sel.orders, err = parseSort(c.columns, sort); err != nil {
-		return nil, err
+func (c *collection[T]) finish(x *call, sel *selection[T], sort, asked string) (*selection[T], *issue) {
+	orders, wrong := parseSort(c.columns, sort)
+	if wrong != nil {
+		return nil, wrong
 	}
+	sel.orders = orders
 	sel.limit = x.c.pages.cap(sel.limit)
 	sum := digest([]string{x.c.key, c.name, asked})
 	sel.print = hex.EncodeToString(sum[:6])
 	return sel, nil
 }
 
-func parseLimit(value string) (int, error) {
+func parseLimit(value string) (int, *issue) {
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > maxPage {
-		return 0, issue{ID: "INVALID_PAGE", Path: "page[limit]", Message: "must be a whole number from 1 to 1000"}
+		return 0, &issue{ID: "INVALID_PAGE", Path: "page[limit]", Message: "must be a whole number from 1 to 1000"}
 	}
 	return n, nil
 }
@@ -199,12 +201,12 @@ type placed[T any] struct {
 
 // page filters, sorts and cuts. It goes on after the last item seen, so items
 // that come or go between two pages shift nothing.
-func (c *collection[T]) page(x *call, sel *selection[T]) (page, error) {
+func (c *collection[T]) page(x *call, sel *selection[T]) (page, *issue) {
 	var from position
 	if sel.cursor != "" {
 		var ok bool
 		if from, ok = c.decode(sel); !ok {
-			return page{}, badCursor
+			return page{}, &badCursor
 		}
 	}
 	var kept []placed[T]

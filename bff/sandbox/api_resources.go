@@ -160,12 +160,12 @@ var medications = collection[nothing]{
 
 // listMedications answers in the one list shape that differs from the others.
 func listMedications(x *call) {
-	sel, err := medications.selectBy(x)
-	if err == nil {
-		_, err = medications.page(x, sel)
+	sel, wrong := medications.selectBy(x)
+	if wrong == nil {
+		_, wrong = medications.page(x, sel)
 	}
-	if err != nil {
-		x.bad(err.(issue))
+	if wrong != nil {
+		x.bad(*wrong)
 		return
 	}
 	x.write(http.StatusOK, map[string]any{

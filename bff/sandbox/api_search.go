@@ -23,14 +23,14 @@ const maxSearch = 255 // characters
 // searchPatients looks for text in name, e-mail, telephone and patient number.
 // Its answer has no links: they would carry the words into URLs.
 func searchPatients(x *call) {
-	sel, err := x.selectSearch()
-	if err != nil {
-		x.bad(err.(issue))
+	sel, wrong := x.selectSearch()
+	if wrong != nil {
+		x.bad(*wrong)
 		return
 	}
-	p, err := patients.page(x, sel)
-	if err != nil {
-		x.bad(err.(issue))
+	p, wrong := patients.page(x, sel)
+	if wrong != nil {
+		x.bad(*wrong)
 		return
 	}
 	x.write(http.StatusOK, map[string]any{
@@ -38,20 +38,20 @@ func searchPatients(x *call) {
 	})
 }
 
-func (x *call) selectSearch() (*selection[*patient], error) {
+func (x *call) selectSearch() (*selection[*patient], *issue) {
 	if x.r.URL.RawQuery != "" {
-		return nil, issue{ID: "INVALID_PARAMETER", Message: "This endpoint takes no query parameters."}
+		return nil, &issue{ID: "INVALID_PARAMETER", Message: "This endpoint takes no query parameters."}
 	}
 	var body searchBody
-	if err := x.decode(&body); err != nil {
-		return nil, err
+	if wrong := x.decode(&body); wrong != nil {
+		return nil, wrong
 	}
 	if body.Search == nil {
-		return nil, issue{ID: "REQUIRED", Path: "/search", Message: "is required"}
+		return nil, &issue{ID: "REQUIRED", Path: "/search", Message: "is required"}
 	}
 	words := body.Search.Contains
 	if utf8.RuneCountInString(words) > maxSearch {
-		return nil, issue{ID: "TOO_LONG", Path: "/search/co", Message: "has more than 255 characters"}
+		return nil, &issue{ID: "TOO_LONG", Path: "/search/co", Message: "has more than 255 characters"}
 	}
 	sel := &selection[*patient]{limit: defaultPage, filters: []filter[*patient]{func(p *patient) bool { return p.mentions(words) }}}
 	sort := patients.fallback
@@ -60,12 +60,12 @@ func (x *call) selectSearch() (*selection[*patient], error) {
 	}
 	if n := body.Page.Limit; n != nil {
 		if sel.limit = *n; *n < 1 || *n > maxPage {
-			return nil, issue{ID: "INVALID_PAGE", Path: "/page/limit", Message: "must be from 1 to 1000"}
+			return nil, &issue{ID: "INVALID_PAGE", Path: "/page/limit", Message: "must be from 1 to 1000"}
 		}
 	}
 	if c := body.Page.Cursor; c != nil {
 		if sel.cursor = *c; *c == "" {
-			return nil, badCursor
+			return nil, &badCursor
 		}
 	}
 	return patients.finish(x, sel, sort, "search\x00"+words+"\x00"+sort)

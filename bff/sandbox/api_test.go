@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"locum/bff/sandbox"
@@ -336,4 +337,27 @@ func quote(text string) string {
 		panic(err)
 	}
 	return string(raw)
+}
+
+// TestInABubble reads today's appointments inside a synctest bubble, whose
+// clock starts in the year 2000, and lets the sandbox's limits pass by it.
+func TestInABubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAPI(t)
+		day := time.Now().UTC().Format(time.DateOnly)
+		if got := a.all("appointments", "start_at[gte]="+day+"T00:00:00Z"); len(got) < 10 {
+			t.Errorf("%d appointments from %s", len(got), day)
+		}
+		a.s.SetLimits(sandbox.JaneLimits)
+		for range 101 {
+			a.send("GET", version+"company", "")
+		}
+		if got := a.send("GET", version+"company", ""); got.status != 429 || got.header.Get("Retry-After") != "60" {
+			t.Errorf("status %d, Retry-After %q", got.status, got.header.Get("Retry-After"))
+		}
+		time.Sleep(time.Minute)
+		if got := a.send("GET", version+"company", ""); got.status != 200 {
+			t.Errorf("a minute later: status %d", got.status)
+		}
+	})
 }

@@ -160,7 +160,7 @@ var clinicSpecs = [...]clinicSpec{{
 	sites: [2]siteSpec{{"Pier Nine", "9 Sample Pier", ""}, {"Lighthouse Lane", "12 Lighthouse Lane", "Unit 404"}},
 	kinds: []kindSpec{
 		{"Physiotherapy", "Physiotherapist", "physiotherapy", []offerSpec{
-			{"Physiotherapy: First Visit", 60, 0, 120}, {"Physiotherapy: Follow-up", 30, 0, 85}, {"Shoulder Clinic", 45, 0, 100}}},
+			{"Physiotherapy: Long Session", 60, 0, 120}, {"Physiotherapy: Follow-up", 30, 0, 85}, {"Shoulder Clinic", 45, 0, 100}}},
 		{"Massage Therapy", "Registered Massage Therapist", "massage_therapy", []offerSpec{
 			{"Massage: 45 minutes", 45, 15, 95}, {"Massage: 60 minutes", 60, 15, 120}}},
 		{"Kinesiology", "Kinesiologist", "kinesiology", []offerSpec{
@@ -181,7 +181,7 @@ var clinicSpecs = [...]clinicSpec{{
 	sites: [2]siteSpec{{"Signal Hill Studio", "30 Placeholder Road", ""}, {"Jellybean Row", "77 Example Street", "2nd floor"}},
 	kinds: []kindSpec{
 		{"Physiotherapy", "Physiotherapist", "physiotherapy", []offerSpec{
-			{"Initial Assessment", 60, 0, 115}, {"Follow-up Session", 30, 0, 80}, {"Vestibular Session", 45, 0, 98.75}}},
+			{"Movement Assessment", 60, 0, 115}, {"Follow-up Session", 30, 0, 80}, {"Vestibular Session", 45, 0, 98.75}}},
 		{"Counselling", "Counsellor", "counselling", []offerSpec{
 			{"Counselling: 50 minutes", 50, 10, 150}, {"Counselling: Introduction", 20, 10, 0}}},
 		{"Nutrition", "Dietitian", "dietetics", []offerSpec{

@@ -36,6 +36,7 @@ type patient struct {
 	Links       patientLink `json:"deep_links"`
 
 	dates
+	rare          bool      // comes seldom
 	arrived, left time.Time // appointments are made after the day of arriving and until that of leaving (zero: they still come)
 }
 
@@ -58,12 +59,16 @@ type face struct {
 	age                                      int
 }
 
-// firstNames and surnames make the ordinary patients; a surname that sounds
+// women, men and surnames make the ordinary patients; a surname that sounds
 // like a test fixture is the sign that nobody real is meant.
-var firstNames = [...]string{
-	"Ada", "Bram", "Chidi", "Daria", "Elif", "Femi", "Greta", "Hiro", "Imani", "Jonas", "Keiko", "Leandro",
-	"Mina", "Nils", "Odile", "Priya", "Quentin", "Rosa", "Sanjay", "Tova", "Umar", "Vera", "Wendell", "Ximena",
-	"Yusuf", "Zelda", "Anouk", "Bodhi", "Carys", "Dmitri", "Esme", "Farid", "Gwen", "Hassan", "Ingrid", "Jamal",
+var women = [...]string{
+	"Ada", "Daria", "Elif", "Greta", "Imani", "Keiko", "Mina", "Odile", "Priya", "Rosa", "Tova", "Vera", "Ximena", "Zelda", "Anouk",
+	"Carys", "Esme",
+}
+
+var men = [...]string{
+	"Bram", "Chidi", "Femi", "Hiro", "Jonas", "Leandro", "Nils", "Quentin", "Sanjay", "Umar", "Wendell", "Yusuf", "Bodhi", "Dmitri", "Farid",
+	"Hassan", "Jamal",
 }
 
 var surnames = [...]string{
@@ -99,12 +104,18 @@ func newPatients(spec *clinicSpec, born time.Time) []*patient {
 	throw := dice(spec.key, "patients")
 	shift := throw.IntN(len(surnames))
 	for i := range 32 {
-		f := face{first: firstNames[(i+shift)%len(firstNames)], last: surnames[(i*5+shift)%len(surnames)], age: 3 + throw.IntN(88)}
-		f.sex = "mfmfmfmfx"[throw.IntN(9)]
-		f.pronouns = map[byte]string{'m': "he/him", 'f': "she/her", 'x': "they/them"}[f.sex]
+		given := men[:]
+		f := face{last: surnames[(i*5+shift)%len(surnames)], age: 3 + throw.IntN(88), sex: 'm', pronouns: "he/him"}
+		if i%2 == 0 {
+			given, f.sex, f.pronouns = women[:], 'f', "she/her"
+		}
+		if i%11 == 7 {
+			f.sex, f.pronouns = 'x', "they/them"
+		}
+		f.first = given[(i/2+shift)%len(given)]
 		switch i % 8 {
 		case 1:
-			f.middle = firstNames[(i+7)%len(firstNames)]
+			f.middle = given[(i/2+shift+5)%len(given)]
 		case 3:
 			f.preferred = f.first[:2] + "-" + f.first[:2]
 		case 6:
@@ -113,7 +124,9 @@ func newPatients(spec *clinicSpec, born time.Time) []*patient {
 		out = append(out, newPatient(spec, born, len(out), f))
 	}
 	for _, f := range unusual {
-		out = append(out, newPatient(spec, born, len(out), f))
+		p := newPatient(spec, born, len(out), f)
+		p.rare = true
+		out = append(out, p)
 	}
 	slices.SortStableFunc(out, func(a, b *patient) int { return a.created.Compare(b.created) })
 	return out

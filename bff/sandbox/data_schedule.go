@@ -140,7 +140,8 @@ func (d *clinicData) planDay(day time.Time) []*visit {
 	throw := dice(d.spec.key, "day", day.Format(time.DateOnly))
 	var waiting []*patient
 	for _, i := range throw.Perm(len(d.patients)) {
-		if p := d.patients[i]; p.coming(day) {
+		p := d.patients[i]
+		if stays := throw.IntN(4); p.coming(day) && (stays == 0 || !p.rare) {
 			waiting = append(waiting, p)
 		}
 	}

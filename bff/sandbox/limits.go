@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Limit allows N requests in each window; N = 0 allows any number. Windows are
+// Limit allows N requests in each window; N = 0 allows any number, but with a
+// window given they are still counted for WorstWindow. Windows are
 // fixed and aligned to the Unix epoch, as rack-attack's are.
 type Limit struct {
 	N      int
