@@ -1,0 +1,194 @@
+package tokens_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"locum/bff/sandbox"
+	"locum/bff/tokens"
+	"locum/bff/vault"
+)
+
+// TestT058Refused: an upstream that refuses every token gets one forced refresh in 30 s and not one per call.
+func TestT058Refused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, options{})
+		id := b.connect("p1", robin, b.a)
+		first := b.fresh("p1", id)
+		refused := 0
+		for start := time.Now(); time.Since(start) < time.Minute; pass(10 * time.Millisecond) { // 100 calls a second
+			lease := b.fresh("p1", id)
+			next, err := b.keeper.Refused(context.Background(), lease)
+			if err != nil {
+				wantKind(t, err, tokens.Refused, tokens.CauseInvalidToken)
+				refused++
+			} else if next.Access.Equal(lease.Access) {
+				t.Fatal("the refused token again")
+			}
+		}
+		if n := b.refreshes(); n != 2 {
+			t.Errorf("%d refreshes in a minute", n)
+		}
+		if refused != 5998 {
+			t.Errorf("%d calls were refused", refused)
+		}
+		// Who comes late with an old token gets the current one and costs nothing.
+		lease, err := b.keeper.Refused(context.Background(), first)
+		if err != nil || !b.works(lease) || b.refreshes() != 2 {
+			t.Errorf("%v, %d refreshes", err, b.refreshes())
+		}
+	})
+}
+
+// TestRefusedTogether: 100 calls refused at once are one refresh, and all go on with the new token.
+func TestRefusedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, options{})
+		id := b.connect("p1", robin, b.a)
+		old := b.fresh("p1", id)
+		b.sandbox.Slow(sandbox.EndpointRefresh, time.Second, 1)
+		var calls sync.WaitGroup
+		for range 100 {
+			calls.Go(func() {
+				if lease, err := b.keeper.Refused(context.Background(), old); err != nil || lease.Access.Equal(old.Access) {
+					t.Errorf("%v", err)
+				}
+			})
+		}
+		calls.Wait()
+		if b.refreshes() != 1 {
+			t.Errorf("%d refreshes", b.refreshes())
+		}
+	})
+}
+
+func TestRefusedAndRevoked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, options{})
+		id := b.connect("p1", robin, b.a)
+		b.sandbox.Revoke("", "")
+		lease := b.fresh("p1", id)
+		for range 2 {
+			_, err := b.keeper.Refused(context.Background(), lease)
+			wantKind(t, err, tokens.ReconnectNeeded, tokens.CauseInvalidGrant)
+		}
+		if b.refreshes() != 1 {
+			t.Errorf("%d refreshes", b.refreshes())
+		}
+		b.sandbox.Fail(sandbox.EndpointRefresh, 503, 1)
+		other := b.fresh("p1", b.connect("p1", robin, b.b))
+		_, err := b.keeper.Refused(context.Background(), other)
+		wantKind(t, err, tokens.Unavailable, tokens.CauseUnavailable)
+	})
+}
+
+func TestDisconnect(t *testing.T) {
+	b := newBench(t, options{})
+	id, other := b.connect("p1", robin, b.a), b.connect("p1", robin, b.b)
+	c := b.record(id)
+	revoked, err := b.keeper.Disconnect(context.Background(), "p1", id)
+	if err != nil || !revoked {
+		t.Fatalf("revoked is %v, error %v", revoked, err)
+	}
+	if _, err := b.find(id); !errors.Is(err, vault.ErrNotFound) {
+		t.Errorf("the record is still there: %v", err)
+	}
+	requests := b.sandbox.Requests(sandbox.EndpointRevoke)
+	if len(requests) != 1 || requests[0].Form().Get("token") != c.Refresh.Reveal() || requests[0].Form().Get("token_type_hint") != "refresh_token" {
+		t.Errorf("%d revocations", len(requests))
+	}
+	_, err = b.keeper.Fresh(context.Background(), "p1", id)
+	wantKind(t, err, tokens.NotFound, tokens.CauseNotOurs)
+	_, err = b.keeper.Disconnect(context.Background(), "p1", id)
+	wantKind(t, err, tokens.NotFound, tokens.CauseNotOurs)
+	_, err = b.keeper.Refused(context.Background(), tokens.Lease{Connection: id})
+	wantKind(t, err, tokens.NotFound, tokens.CauseNotOurs)
+	if !b.works(b.fresh("p1", other)) {
+		t.Error("the other connection died too")
+	}
+	b.wantEvents("disconnect", "")
+	b.restart()
+	if views, _ := b.keeper.List("p1"); len(views) != 1 || views[0].ID != other {
+		t.Errorf("%d connections after a restart", len(views))
+	}
+}
+
+// TestDisconnectWithoutThePlatform: the local end is certain; revoked says what the platform said.
+func TestDisconnectWithoutThePlatform(t *testing.T) {
+	for name, fault := range map[string]func(s *sandbox.Sandbox){
+		"503":  func(s *sandbox.Sandbox) { s.Fail(sandbox.EndpointRevoke, 503, 1) },
+		"cut":  func(s *sandbox.Sandbox) { s.Cut(sandbox.EndpointRevoke, 1) },
+		"slow": func(s *sandbox.Sandbox) { s.Slow(sandbox.EndpointRevoke, time.Minute, 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, options{})
+				id := b.connect("p1", robin, b.a)
+				fault(b.sandbox)
+				start := time.Now()
+				revoked, err := b.keeper.Disconnect(context.Background(), "p1", id)
+				if err != nil || revoked || time.Since(start) > 5*time.Second {
+					t.Errorf("revoked is %v, error %v, after %v", revoked, err, time.Since(start))
+				}
+				if b.records() != 0 {
+					t.Error("the record is still there")
+				}
+			})
+		})
+	}
+}
+
+// TestT055NoResurrection: the refresh's answer is held back while the practitioner disconnects. Nothing is handed out
+// from that moment, nothing stays stored, and the tokens that came late are the ones that are revoked.
+func TestT055NoResurrection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, options{})
+		id := b.connect("p1", robin, b.a)
+		pass(gone)
+		b.sandbox.Slow(sandbox.EndpointRefresh, 5*time.Second, 1)
+		var calls sync.WaitGroup
+		calls.Go(func() {
+			_, err := b.keeper.Fresh(context.Background(), "p1", id)
+			wantKind(t, err, tokens.NotFound, tokens.CauseNotOurs)
+		})
+		pass(time.Second)
+		calls.Go(func() {
+			if revoked, err := b.keeper.Disconnect(context.Background(), "p1", id); err != nil || !revoked {
+				t.Errorf("revoked is %v, error %v", revoked, err)
+			}
+		})
+		synctest.Wait()
+		_, err := b.keeper.Get("p1", id)
+		wantKind(t, err, tokens.NotFound, tokens.CauseNotOurs)
+		calls.Wait()
+		if b.records() != 0 {
+			t.Error("the connection came back")
+		}
+		if n := b.sandbox.Revoke("", ""); n != 0 {
+			t.Errorf("%d authorizations are alive at the platform", n)
+		}
+	})
+}
+
+// TestDisconnectUnread: an answer that was stored and not read yet holds the tokens to revoke.
+func TestDisconnectUnread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, options{})
+		id := b.connect("p1", robin, b.a)
+		pass(gone)
+		must(t, b.sandbox.RotateKeys(sandbox.RealmSandbox))
+		b.sandbox.Fail(sandbox.EndpointCerts, 503, 9)
+		_, err := b.keeper.Fresh(context.Background(), "p1", id)
+		wantKind(t, err, tokens.Unavailable, tokens.CauseUnreachable)
+		if revoked, err := b.keeper.Disconnect(context.Background(), "p1", id); err != nil || !revoked {
+			t.Errorf("revoked is %v, error %v", revoked, err)
+		}
+		if n := b.sandbox.Revoke("", ""); n != 0 {
+			t.Errorf("%d authorizations are alive at the platform", n)
+		}
+	})
+}
