@@ -179,6 +179,17 @@ func TestConformanceToken(t *testing.T) {
 			equal(g, "own clinic", g.call(g.clinic, token), 200)
 			equal(g, "other clinic", g.call(g.Clinics()[1].URL, token), 401)
 		}},
+		{"RFC 8725 §3.11 only an access token opens a clinic", func(g *rig) {
+			got := g.tokens("scope", "openid patients:read")
+			access, _ := got["access_token"].(string)
+			payload := strings.Split(access, ".")[1]
+			none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`))
+			foreign := base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"http://evil.test","exp":9999999999}`))
+			for _, token := range []any{"", "x", got["id_token"], got["refresh_token"], access[:len(access)-8], none + "." + payload + ".", none + "." + foreign + "."} {
+				equal(g, "call", g.call(g.clinic, token), 401)
+			}
+			equal(g, "call with the access token", g.call(g.clinic, access), 200)
+		}},
 		{"RFC 9700 §4.14.2 rotation: a spent refresh token ends its successor too", func(g *rig) {
 			first := g.tokens()
 			second := g.refresh(first["refresh_token"])
@@ -189,6 +200,25 @@ func TestConformanceToken(t *testing.T) {
 			g.refused(g.refresh(first["refresh_token"]), 400, "invalid_grant", "Maximum allowed refresh token reuse exceeded")
 			g.refused(g.refresh(second.json["refresh_token"]), 400, "invalid_grant", "Session doesn't have required client")
 			equal(g, "the access token lives on", g.call(g.clinic, second.json["access_token"]), 200)
+		}},
+		{"Keycloak: four refreshes at once, one succeeds and the session is gone", func(g *rig) {
+			token := g.tokens()["refresh_token"]
+			answers := make(chan reply, 4)
+			for range cap(answers) {
+				go func() { answers <- g.refresh(token) }()
+			}
+			var won []any
+			for range cap(answers) {
+				if got := <-answers; got.StatusCode == http.StatusOK {
+					won = append(won, got.json["refresh_token"])
+				} else {
+					equal(g, "error", got.json["error"], any("invalid_grant"))
+				}
+			}
+			if len(won) != 1 {
+				g.Fatalf("%d of 4 succeeded, want 1", len(won))
+			}
+			g.refused(g.refresh(won[0]), 400, "invalid_grant", "Session doesn't have required client")
 		}},
 		{"Keycloak: without rotation a new refresh token comes and the old one works", func(g *rig) {
 			g.SetRotation(false)

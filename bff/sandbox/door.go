@@ -58,7 +58,9 @@ func (s *Sandbox) wait(w http.ResponseWriter, d time.Duration) {
 	if d <= 0 {
 		return
 	}
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d + writeTimeout))
+	until := time.Now().Add(d + writeTimeout)
+	control := http.NewResponseController(w)
+	_, _ = control.SetReadDeadline(until), control.SetWriteDeadline(until)
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -48,7 +48,7 @@ func (s *Sandbox) begin(w http.ResponseWriter, r *http.Request, realm *realm, a 
 	s.mu.Unlock()
 	switch {
 	case full:
-		s.showError(w, http.StatusServiceUnavailable, "The sandbox has too many sessions. Start it again.")
+		s.showFull(w)
 	case prompt == "none" && a.login == nil: // OpenID Connect Core §3.1.2.6
 		s.redirectError(w, realm, a, refuse("login_required", "Nobody is logged in"))
 	case prompt == "none":
@@ -126,14 +126,21 @@ func (s *Sandbox) takeLogin(w http.ResponseWriter, r *http.Request, realm *realm
 		ok = ok && same && who.Password != ""
 	}
 	if !ok {
-		s.showLoginPage(w, realm, a, r.PostFormValue("username"), "That user name and password do not belong together.")
+		s.showLoginPage(w, realm, a, r.PostFormValue("username"), "That email and password do not belong together.")
 		return
 	}
 	now, value := s.now(), s.handle()
 	l := &login{sid: s.uuid(), person: who, started: now, used: now}
 	s.mu.Lock()
-	realm.logins[value] = l
+	full := realm.full(now)
+	if !full {
+		realm.logins[value] = l
+	}
 	s.mu.Unlock()
+	if full {
+		s.showFull(w)
+		return
+	}
 	s.advance(realm, a, l)
 	setCookie(w, realm, cookieLogin, value)
 	s.seeOther(w, realm, "consent", a)

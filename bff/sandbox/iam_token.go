@@ -28,6 +28,10 @@ func invalidRequest(description string) *tokenError {
 	return &tokenError{http.StatusBadRequest, "invalid_request", description}
 }
 
+func tooMany() *tokenError {
+	return &tokenError{http.StatusServiceUnavailable, "temporarily_unavailable", "too many sessions"}
+}
+
 func (e *tokenError) write(w http.ResponseWriter, r *http.Request) {
 	if e.status == http.StatusUnauthorized && r.Header.Get("Authorization") != "" { // RFC 6749 §5.2
 		w.Header().Set("WWW-Authenticate", `Basic realm="sandbox"`)
@@ -153,7 +157,7 @@ func (s *Sandbox) exchange(realm *realm, client Client, form url.Values) (*token
 	case !a.login.alive(now):
 		return nil, invalidGrant("Session not active")
 	case realm.full(now):
-		return nil, &tokenError{http.StatusServiceUnavailable, "temporarily_unavailable", "too many sessions"}
+		return nil, tooMany()
 	}
 	c.chain = &chain{
 		login: c.attempt.login, client: client.ID, person: c.attempt.login.person, clinic: c.attempt.clinic,
@@ -193,6 +197,9 @@ func (s *Sandbox) refresh(realm *realm, client Client, form url.Values) (*tokenA
 	case s.faults.rotation && held.chain.current != claims.ID:
 		held.chain.end(endedDetached) // the successor dies too
 		return nil, invalidGrant("Maximum allowed refresh token reuse exceeded")
+	}
+	if realm.full(now) {
+		return nil, tooMany()
 	}
 	scopes, refused := narrow(held.chain.scopes, form.Get("scope"))
 	if refused != nil {

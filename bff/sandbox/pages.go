@@ -67,6 +67,10 @@ func (s *Sandbox) showError(w http.ResponseWriter, status int, problem string) {
 	s.show(w, status, "error.html", "", screen{Title: "This did not work", Problem: problem})
 }
 
+func (s *Sandbox) showFull(w http.ResponseWriter) {
+	s.showError(w, http.StatusServiceUnavailable, "The sandbox has too many sessions. Start it again.")
+}
+
 func (s *Sandbox) showLoginPage(w http.ResponseWriter, realm *realm, a *attempt, username, problem string) {
 	p := attemptPage(realm, a, "authenticate")
 	p.Title, p.Problem, p.Username = "Log in", problem, username
@@ -83,10 +87,14 @@ func (s *Sandbox) hintFor(one person, here *clinic) hint {
 			places = append(places, c.name)
 		}
 	}
-	return hint{
+	h := hint{
 		Login: one.Login, Name: one.Name, Initial: string([]rune(one.Name + " ")[:1]), Here: one.Staff[here.key] != "",
 		Places: strings.Join(places, " and "),
 	}
+	if !h.Here {
+		h.Places = "Not here: works at " + h.Places
+	}
+	return h
 }
 
 // showConsentPage asks for consent, or says that the person does not work at the clinic.

@@ -94,7 +94,7 @@ func TestPages(t *testing.T) {
 		}},
 		{"one click on a fictional person, then consent in words", func(b *tab) {
 			page := b.send(b.open(b.ask()), hint(alex))
-			b.shows(page, "See appointments")
+			b.shows(page, "Patients and their contact details")
 			b.shows(page, `value="patients:read" checked`)
 			b.shows(page, b.Clinics()[0].Name)
 			back := b.redirected(b.send(page, allow("patients:read", "appointments:read")))
