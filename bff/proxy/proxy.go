@@ -1,13 +1,14 @@
 // Package proxy is the one door to a platform's API. For each call of a practitioner it finds the platform's rule, a
 // fresh token and a permit, announces the call durably in the audit trail, sends exactly one request with headers from an
 // allow-list, and hands back an answer with headers from another. It never follows a redirect, never repeats a request
-// but once after a 401, and never lets a token, a platform's header or a platform's 5xx text through to the caller. bff
-// may import it; it imports tokens, throttle, platform, vault, audit and secret.
+// but once after a 401, and never lets a token, a platform's header or the text of a platform's failure through to the
+// caller. bff may import it; it imports tokens, throttle, platform and audit.
 package proxy
 
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -24,44 +25,137 @@ type Config struct {
 	Limiter   *throttle.Limiter
 	Platforms *platform.Registry
 	Audit     *audit.Log
-	Log       *slog.Logger // nil: discard
+	Log       *slog.Logger // nil: discard. It gets operation ids and clinics, never a path, an id of a record or a body
 }
 
-// Proxy calls platforms.
-type Proxy struct{}
+// Proxy calls platforms. Its methods may be called at once from many goroutines.
+type Proxy struct {
+	tokens    *tokens.Keeper
+	limiter   *throttle.Limiter
+	platforms *platform.Registry
+	audit     *audit.Log
+	log       *slog.Logger
+
+	mu        sync.RWMutex
+	closed    bool
+	upstreams map[clinicKey]*upstream
+	calls     sync.WaitGroup
+}
 
 // New makes a Proxy.
-func New(c Config) *Proxy { panic("todo") }
+func New(c Config) *Proxy {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Proxy{
+		tokens: c.Tokens, limiter: c.Limiter, platforms: c.Platforms, audit: c.Audit, log: c.Log,
+		upstreams: map[clinicKey]*upstream{},
+	}
+}
 
-// Close waits for the calls under way and closes the connections to platforms.
-func (p *Proxy) Close() { panic("todo") }
+// Close refuses new calls, waits for those under way and closes the connections to platforms.
+func (p *Proxy) Close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.calls.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, u := range p.upstreams {
+		u.client.CloseIdleConnections()
+	}
+}
 
-// Request is one call of a practitioner. Nothing else of the browser's request reaches the platform.
+// enter counts a call that Close waits for; false when the Proxy is closing. Pair it with calls.Done.
+func (p *Proxy) enter() bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.closed {
+		return false
+	}
+	p.calls.Add(1)
+	return true
+}
+
+// Request is one call of a practitioner. Nothing else of the browser's request reaches the platform. Do keeps nothing of
+// it after it has returned.
 type Request struct {
 	RequestID, Practitioner, Session, Remote, Connection, Method string
 	Path                                                         platform.Path // the platform's own, after /proxy/v1/{connection}
-	Query                                                        string
-	ContentType, Accept, AcceptLanguage, IfNoneMatch             string
-	Body                                                         []byte
-	Background                                                   bool
+	Query                                                        string        // raw
+	// ContentType must be JSON where there is a body. Accept is not looked at: only JSON is asked for and passed on.
+	ContentType, Accept, AcceptLanguage, IfNoneMatch string
+	Body                                             []byte
+	Background                                       bool
 }
 
-// Error is a call that was refused or has failed. Code is one of the shared package's codes.
+// Error is a call that was refused or has failed. Code is one of package shared's codes, and never the platform's text.
 type Error struct {
 	Code       string
-	RetryAfter time.Duration
+	RetryAfter time.Duration // 0 where waiting does not help
 	Params     map[string]string
-	Err        error
+	Err        error // for the log
 }
 
-func (e *Error) Error() string { return "proxy: " + e.Code }
+func (e *Error) Error() string {
+	if e.Err != nil {
+		return "proxy: " + e.Code + ": " + e.Err.Error()
+	}
+	return "proxy: " + e.Code
+}
 
+// Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Do makes one call and fills out.
-func (p *Proxy) Do(ctx context.Context, r *Request, out *fasthttp.Response) error { panic("todo") }
+// Codes, as package shared has them.
+const (
+	codeBadRequest   = "bad_request"
+	codeUnsupported  = "unsupported_media"
+	codeScope        = "scope_missing"
+	codeClinic       = "clinic_mismatch"
+	codeBadAnswer    = "platform_bad_answer"
+	codeUnknown      = "outcome_unknown"
+	codeUnavailable  = "platform_unavailable"
+	codeBudget       = "budget_spent"
+	codeNotFound     = "not_found"
+	codeMethod       = "method_not_allowed"
+	codeReconnect    = "reconnect_needed"
+	codeMisconfig    = "platform_misconfigured"
+	codeStorage      = "storage_unavailable"
+	codeAudit        = "audit_unavailable"
+	codePlatformGone = "unknown_platform"
+)
 
-// Budgets reads what is left of a clinic's limits.
+// Budgets reads what is left of a clinic's limits: the clinic's own, and those of its endpoint classes in use.
 func (p *Proxy) Budgets(platform, clinic string) (clinicLeft throttle.Allowance, byClass map[string]throttle.Allowance) {
-	panic("todo")
+	live, err := p.platforms.Get(platform)
+	if err != nil {
+		return throttle.Allowance{}, map[string]throttle.Allowance{}
+	}
+	return p.limiter.Budgets(clinicKey{platform, clinic}.String(), live.Limits)
+}
+
+// Do makes one call and fills out. ctx bounds the wait for a token and a turn; once the request is on its way, neither
+// the end of ctx nor a caller who leaves stops it, because the permit is spent and a write may be done. Every call leaves
+// one audit record per request sent, or one of its refusal.
+//
+// Errors: *Error; *tokens.Error; *throttle.RefusedError; platform.ErrNoOperation, *platform.MethodError,
+// *platform.QueryError, platform.ErrUnknownPlatform; audit.ErrUnavailable. With an error out holds at most the budget
+// headers.
+func (p *Proxy) Do(ctx context.Context, r *Request, out *fasthttp.Response) error {
+	if !p.enter() {
+		return &Error{Code: codeUnavailable}
+	}
+	defer p.calls.Done()
+	out.Reset()
+	c := call{proxy: p, request: r, out: out}
+	err := c.run(ctx)
+	if err != nil {
+		out.Reset()
+		if !c.announced {
+			err = c.refused(ctx, err)
+		}
+	}
+	c.writeBudget()
+	return err
 }

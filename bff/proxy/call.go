@@ -1,0 +1,255 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"locum/bff/audit"
+	"locum/bff/platform"
+	"locum/bff/throttle"
+	"locum/bff/tokens"
+)
+
+// call is one run of Do.
+type call struct {
+	proxy     *Proxy
+	request   *Request
+	out       *fasthttp.Response
+	lease     tokens.Lease
+	upstream  *upstream
+	operation platform.Call
+	query     string
+	announced bool // an intent is in the audit trail
+}
+
+// run is the way of a call, in order: whose connection, which clinic, which rule, which scope, then a permit, the
+// intent, and one request; after a 401, with another token, the last three once more.
+func (c *call) run(ctx context.Context) error {
+	if err := c.admit(ctx); err != nil {
+		return err
+	}
+	status, err := c.attempt(ctx)
+	if err != nil || status != fasthttp.StatusUnauthorized {
+		return err
+	}
+	// The platform has not processed what it did not authorise, so a write is repeated too.
+	lease, err := c.proxy.tokens.Refused(ctx, c.lease)
+	if err != nil {
+		return err
+	}
+	if lease.Platform != c.lease.Platform || lease.Clinic != c.lease.Clinic {
+		return &Error{Code: codeClinic}
+	}
+	c.lease = lease
+	status, err = c.attempt(ctx)
+	if err == nil && status == fasthttp.StatusUnauthorized {
+		return &Error{Code: codeBadAnswer, Err: errors.New("a fresh token was refused")}
+	}
+	return err
+}
+
+// admit does everything that needs no permit.
+func (c *call) admit(ctx context.Context) (err error) {
+	r := c.request
+	if c.lease, err = c.proxy.tokens.Fresh(ctx, r.Practitioner, r.Connection); err != nil {
+		return err
+	}
+	live, err := c.proxy.platforms.Get(c.lease.Platform)
+	if err != nil {
+		return err
+	}
+	if c.upstream, err = c.proxy.upstream(live, c.lease.Clinic); err != nil {
+		return err
+	}
+	if c.operation, err = live.Match(r.Method, r.Path); err != nil {
+		return err
+	}
+	if c.query, err = c.operation.Query(r.Query); err != nil {
+		return err
+	}
+	if scope := c.operation.Scope; scope != "" && !slices.Contains(c.lease.Scopes, scope) {
+		return &Error{Code: codeScope, Params: map[string]string{"scope": scope}}
+	}
+	return c.body()
+}
+
+// body refuses a body where none belongs, and any that is not JSON. Document upload, the one operation that is not, comes
+// with streaming.
+func (c *call) body() error {
+	switch c.operation.Method {
+	case fasthttp.MethodPost, fasthttp.MethodPut, fasthttp.MethodPatch:
+		if c.operation.Multipart || len(c.request.Body) > 0 && !isJSON(c.request.ContentType) {
+			return &Error{Code: codeUnsupported}
+		}
+	default:
+		if len(c.request.Body) > 0 {
+			return &Error{Code: codeBadRequest, Params: map[string]string{"reason": "body"}}
+		}
+	}
+	return nil
+}
+
+// attempt takes a permit, announces the request, sends it once and says what became of it to all three. It answers
+// (401, nil) where the platform refused the token; else the answer is in out, or an error says why there is none.
+func (c *call) attempt(ctx context.Context) (int, error) {
+	permit, err := c.proxy.limiter.Acquire(ctx, throttle.Request{
+		Clinic: c.upstream.key, Class: c.operation.Class, Practitioner: c.request.Practitioner,
+		Background: c.request.Background, Limits: c.upstream.live.Limits,
+	})
+	if err != nil {
+		return 0, c.late(ctx, err)
+	}
+	defer permit.Abandon() // counts only if nothing below was reached
+	entry, err := c.proxy.audit.Begin(ctx, c.intent())
+	if err != nil {
+		permit.Unsent()
+		return 0, err
+	}
+	c.announced = true
+	err = c.send()
+	status := c.out.StatusCode()
+	switch {
+	case isUnsent(err):
+		permit.Unsent()
+		entry.End(audit.ResultUnsent, 0)
+		return 0, c.failed(codeUnavailable, err)
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		permit.Done() // the platform has answered; what it said is more than we take
+		entry.End(audit.ResultAnswered, status)
+		return 0, c.failed(codeBadAnswer, err)
+	case err != nil:
+		permit.Abandon()
+		entry.End(audit.ResultUnknown, 0)
+		return 0, c.failed(c.silence(), err)
+	}
+	entry.End(audit.ResultAnswered, status)
+	if status == fasthttp.StatusTooManyRequests {
+		return 0, c.frozen(ctx, permit)
+	}
+	permit.Done()
+	if status == fasthttp.StatusUnauthorized {
+		return status, nil
+	}
+	return status, c.answer(status)
+}
+
+// late keeps a refusal of the throttle, and turns the end of the caller's patience into one.
+func (c *call) late(ctx context.Context, err error) error {
+	var refused *throttle.RefusedError
+	if errors.As(err, &refused) || ctx.Err() == nil {
+		return err
+	}
+	return &Error{Code: codeUnavailable, Err: err}
+}
+
+// silence is the code for a request whose answer never came.
+func (c *call) silence() string {
+	if c.operation.Write {
+		return codeUnknown
+	}
+	return codeUnavailable
+}
+
+func (c *call) failed(code string, err error) error {
+	c.proxy.log.Warn("platform call failed", "request_id", c.request.RequestID, "platform", c.lease.Platform,
+		"clinic", c.lease.Clinic, "operation", c.operation.ID, "code", code, "error", err)
+	return &Error{Code: code, Err: err}
+}
+
+// frozen obeys a 429 and tells the caller when to come back.
+func (c *call) frozen(ctx context.Context, permit *throttle.Permit) error {
+	header := &c.out.Header
+	match := string(header.Peek("X-Throttle-Match"))
+	wait, stated := throttle.ParseRetryAfter(string(header.Peek("Retry-After")), time.Now())
+	permit.Frozen(match, wait)
+	event := audit.Event{
+		Kind: "freeze", RequestID: c.request.RequestID, Practitioner: c.request.Practitioner, Session: c.request.Session,
+		Remote: c.request.Remote, Platform: c.lease.Platform, Clinic: c.lease.Clinic, Connection: c.lease.Connection,
+		Code: c.operation.Class,
+	}
+	ctx, cancel := recording(ctx)
+	defer cancel()
+	if err := c.proxy.audit.Event(ctx, event); err != nil {
+		c.proxy.log.Error("freeze not recorded", "request_id", c.request.RequestID, "error", err)
+	}
+	c.proxy.log.Warn("platform answered 429", "request_id", c.request.RequestID, "platform", c.lease.Platform,
+		"clinic", c.lease.Clinic, "operation", c.operation.ID, "match", clip(match), "retry_after", wait, "stated", stated,
+		"absurd", stated && wait >= throttle.MaxRetryAfter)
+	endpoint, clinic := c.budget()
+	return &Error{Code: codeBudget, RetryAfter: max(endpoint.Reset, clinic.Reset)}
+}
+
+// intent is the audit trail's view of the call. It also serves for a call that was refused before it had a connection or
+// an operation.
+func (c *call) intent() audit.Intent {
+	r := c.request
+	in := audit.Intent{
+		RequestID: r.RequestID, Practitioner: r.Practitioner, Session: r.Session, Remote: r.Remote,
+		Platform: c.lease.Platform, Clinic: c.lease.Clinic, Connection: r.Connection, Method: r.Method,
+	}
+	if c.operation.Operation != nil {
+		in.Operation, in.Class, in.Record = c.operation.ID, c.operation.Class, c.operation.Record
+	}
+	return in
+}
+
+// refused records a call that never got as far as an intent. Where that fails, the missing record is the error.
+func (c *call) refused(ctx context.Context, err error) error {
+	if errors.Is(err, audit.ErrUnavailable) {
+		return err
+	}
+	ctx, cancel := recording(ctx)
+	defer cancel()
+	if failure := c.proxy.audit.Refuse(ctx, c.intent(), codeOf(err)); failure != nil {
+		return failure
+	}
+	return err
+}
+
+// recordFor bounds the wait for a record that is due although the call is over.
+const recordFor = 5 * time.Second
+
+func recording(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), recordFor)
+}
+
+// codeOf is the code of an error as the audit trail has it.
+func codeOf(err error) string {
+	var own *Error
+	var refused *throttle.RefusedError
+	var method *platform.MethodError
+	var query *platform.QueryError
+	switch {
+	case errors.As(err, &own):
+		return own.Code
+	case errors.As(err, &refused):
+		return codeBudget
+	case errors.As(err, &method):
+		return codeMethod
+	case errors.As(err, &query):
+		return codeBadRequest
+	case errors.Is(err, platform.ErrNoOperation):
+		return codeNotFound
+	case errors.Is(err, platform.ErrUnknownPlatform):
+		return codePlatformGone
+	}
+	return tokenCodes[tokens.KindOf(err)]
+}
+
+// tokenCodes name the kinds of a token's failure.
+var tokenCodes = map[tokens.Kind]string{
+	tokens.NotFound:        codeNotFound,
+	tokens.ReconnectNeeded: codeReconnect,
+	tokens.WrongPerson:     codeReconnect,
+	tokens.Misconfigured:   codeMisconfig,
+	tokens.Unavailable:     codeUnavailable,
+	tokens.Unknown:         codeUnavailable,
+	tokens.Storage:         codeStorage,
+	tokens.WrongClinic:     codeClinic,
+	tokens.BadToken:        codeBadAnswer,
+	tokens.Refused:         codeBadAnswer,
+}
