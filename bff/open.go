@@ -82,6 +82,32 @@ func (s *Server) openRooms(o Options) error {
 	return nil
 }
 
+// SetPassword changes a password and ends the practitioner's sessions everywhere.
+func (s *Server) SetPassword(login string, password secret.String) error {
+	if err := s.accounts.SetPassword(login, password); err != nil {
+		return err
+	}
+	return s.endAll(login)
+}
+
+// SetDisabled bars an account, which ends its sessions, or lets it in again.
+func (s *Server) SetDisabled(login string, disabled bool) error {
+	if err := s.accounts.SetDisabled(login, disabled); err != nil || !disabled {
+		return err
+	}
+	return s.endAll(login)
+}
+
+// endAll ends every session of an account. The store of accounts cannot: it does not know who is signed in right now.
+func (s *Server) endAll(login string) error {
+	who, err := s.accounts.ByLogin(login)
+	if err != nil {
+		return err
+	}
+	_, err = s.sessions.EndAll(who.ID)
+	return err
+}
+
 // clientSecret reads a platform's secret when it is needed; nothing keeps it.
 func (s *Server) clientSecret(id string) (secret.String, error) {
 	var value secret.String

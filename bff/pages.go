@@ -56,9 +56,8 @@ func renderPages(a *assets) (pages, error) {
 func newAppHandler(a *assets, lang string) *goapp.Handler {
 	return &goapp.Handler{
 		Name: "Locum", ShortName: "Locum", Title: "Locum", Lang: lang, Version: a.hash, Resources: a,
-		Icon:         goapp.Icon{Default: "/web/icon.svg", Large: "/web/icon.svg", Maskable: "/web/icon.svg", SVG: "/web/icon.svg"},
-		Styles:       []string{"/web/app.css"},
-		LoadingLabel: "{progress}%",
+		Icon:   goapp.Icon{Default: "/web/icon-192.png", Large: "/web/icon-512.png", Maskable: "/web/icon-512.png", SVG: "/web/icon.svg"},
+		Styles: []string{"/web/app.css"},
 	}
 }
 

@@ -218,7 +218,7 @@ func (d *Demo) admit() error {
 		password := secret.New(person.Password)
 		_, err := d.Server.Accounts().Add(person.Login, person.Name, password)
 		if errors.Is(err, account.ErrExists) {
-			err = d.Server.Accounts().SetPassword(person.Login, password)
+			err = d.Server.SetPassword(person.Login, password)
 		}
 		if err != nil {
 			return fmt.Errorf("demo account %s: %w", person.Login, err)
