@@ -45,7 +45,10 @@ func (p *Platform) Clinic(input string) (Clinic, error) {
 	case len(input) > 270:
 		return Clinic{}, &ClinicError{ClinicTooLong}
 	}
-	address := strings.TrimSuffix(input, "/")
+	address := input
+	if !strings.HasSuffix(input, "//") {
+		address = strings.TrimSuffix(input, "/")
+	}
 	for _, link := range p.Clinics {
 		scheme, host, _ := strings.Cut(link.URL, "://")
 		if address == link.URL || address == host {

@@ -78,7 +78,8 @@ func Jane(c JaneConfig) (*Platform, error) {
 	if err := errors.Join(checkJane(c, p)...); err != nil {
 		return nil, err
 	}
-	return p.indexed(), nil
+	p.index = index(p.Operations)
+	return p, nil
 }
 
 // janeServer is Keycloak's layout ("Jane guide", Steps 2 and 3, Revoking, Introspection; Jane's saved metadata).

@@ -46,67 +46,72 @@ type Call struct {
 // Match finds the operation for a method and path. Methods are compared exactly. Where a literal segment and a {name}
 // both fit, the literal wins, so /patients/search is never a patient. Errors: ErrNoOperation, *MethodError.
 func (p *Platform) Match(method string, path Path) (Call, error) {
-	rules := p.rules(path.raw)
-	best, found := -1, false
+	key := indexKey(path.raw)
+	rules, tail := p.rules(key), path.raw[len(key):]
+	best, hit := -1, -1
 	for i := range rules {
-		if literals := rules[i].fit(path.raw); literals > best {
-			best, found = literals, true
+		switch n := rules[i].fit(tail); {
+		case n < 0 || n < best:
+		case rules[i].operation.Method == method:
+			best, hit = n, i
+		case n > best:
+			best, hit = n, -1
 		}
 	}
-	if !found {
+	switch {
+	case best < 0:
 		return Call{}, ErrNoOperation
+	case hit < 0:
+		return Call{}, &MethodError{Allow: allowed(rules, tail, best)}
 	}
-	var allow []string
-	for i := range rules {
-		if rules[i].fit(path.raw) != best {
-			continue
-		}
-		o := rules[i].operation
-		if o.Method == method {
-			return Call{Operation: o, Path: path.raw, Record: rules[i].record(path.raw)}, nil
-		}
-		allow = append(allow, o.Method)
-	}
-	slices.Sort(allow)
-	return Call{}, &MethodError{Allow: slices.Compact(allow)}
+	return Call{Operation: rules[hit].operation, Path: path.raw, Record: rules[hit].record(tail)}, nil
 }
 
-// rule is an operation with its template, ready to be compared.
+// allowed are the methods of the rules that fit as well as the best.
+func allowed(rules []rule, tail string, best int) []string {
+	var methods []string
+	for i := range rules {
+		if rules[i].fit(tail) == best {
+			methods = append(methods, rules[i].operation.Method)
+		}
+	}
+	slices.Sort(methods)
+	return slices.Compact(methods)
+}
+
+// rule is an operation, ready to be compared: with the part of its template that comes after the index key.
 type rule struct {
 	operation *Operation
-	template  string // FullPath
+	tail      string
+	slashes   int // in tail
 }
 
-// fit is the number of literal segments when the path fits the template, and -1 when it does not.
-func (r *rule) fit(path string) int {
+// fit is the number of literal segments when the tail of a path fits, and -1 when it does not.
+func (r *rule) fit(tail string) int {
+	if strings.Count(tail, "/") != r.slashes {
+		return -1
+	}
 	literals := 0
-	want, got := r.template, path
-	for {
+	for want, got, more := r.tail, tail, true; more; {
 		var w, g string
-		var moreWanted, more bool
-		w, want, moreWanted = nextSegment(want)
-		g, got, more = nextSegment(got)
+		w, want, more = nextSegment(want)
+		g, got, _ = nextSegment(got)
 		switch {
-		case moreWanted != more:
-			return -1
 		case w == g:
 			literals++
 		case !isName(w) || !validID(g):
 			return -1
 		}
-		if !more {
-			return literals
-		}
 	}
+	return literals
 }
 
-// record is the value of the operation's RecordParam in a path that fits.
-func (r *rule) record(path string) string {
+// record is the value of the operation's RecordParam in the tail of a path that fits.
+func (r *rule) record(tail string) string {
 	if r.operation.RecordParam == "" {
 		return ""
 	}
-	want, got, more := r.template, path, true
-	for more {
+	for want, got, more := r.tail, tail, true; more; {
 		var w, g string
 		w, want, more = nextSegment(want)
 		g, got, _ = nextSegment(got)
@@ -130,28 +135,25 @@ func isName(segment string) bool {
 	return strings.HasPrefix(segment, "{") && strings.HasSuffix(segment, "}")
 }
 
-// indexed is the platform with an index over its operations. The key is the path's first three segments, which are
-// literal in every row: /api/2026-01-01/patients.
-func (p *Platform) indexed() *Platform {
-	p.index = map[string][]rule{}
-	for i := range p.Operations {
-		o := &p.Operations[i]
+// index sorts operations by the first three segments of their templates, which are literal in every row:
+// /api/2026-01-01/patients.
+func index(operations []Operation) map[string][]rule {
+	byKey := map[string][]rule{}
+	for i := range operations {
+		o := &operations[i]
 		key := indexKey(o.FullPath())
-		p.index[key] = append(p.index[key], rule{o, o.FullPath()})
+		tail := o.FullPath()[len(key):]
+		byKey[key] = append(byKey[key], rule{o, tail, strings.Count(tail, "/")})
 	}
-	return p
+	return byKey
 }
 
-// rules are the operations that may have a path.
-func (p *Platform) rules(path string) []rule {
-	if p.index != nil {
-		return p.index[indexKey(path)]
+// rules are the operations that may have a path with this key.
+func (p *Platform) rules(key string) []rule {
+	if p.index == nil {
+		return index(p.Operations)[key]
 	}
-	all := make([]rule, len(p.Operations))
-	for i := range p.Operations {
-		all[i] = rule{&p.Operations[i], p.Operations[i].FullPath()}
-	}
-	return all
+	return p.index[key]
 }
 
 func indexKey(path string) string {

@@ -31,7 +31,7 @@ type Platform struct {
 	Timeout    time.Duration // of one API call
 	MaxAnswer  int           // bytes of one API answer
 
-	index map[string][]rule // of Operations; nil: Match looks at all of them
+	index map[string][]rule // of Operations; nil: Match makes one each time
 }
 
 // ClinicLink names a clinic by its address: an origin such as https://clinic.janeapp.com.
