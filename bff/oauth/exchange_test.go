@@ -334,11 +334,11 @@ func TestCloseEndsRequests(t *testing.T) {
 	}()
 	<-arrived
 	client.Close()
-	if err := <-failed; !errors.Is(err, context.Canceled) {
+	var transport *oauth.TransportError
+	if err := <-failed; !errors.As(err, &transport) || !transport.Sent {
 		t.Errorf("the request in flight ended with %v", err)
 	}
 	_, err := client.Refresh(t.Context(), secret.New("r"))
-	var transport *oauth.TransportError
 	if !errors.Is(err, oauth.ErrClosed) || !errors.As(err, &transport) || transport.Sent {
 		t.Errorf("after Close: %v", err)
 	}
