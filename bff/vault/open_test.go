@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -339,5 +340,33 @@ func TestACrashDuringCreationLeavesNothing(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 1 {
 		t.Errorf("the data directory holds %v (%v)", entries, err)
+	}
+}
+
+// TestTwoAtOnceMakeOneDatabase lets many open a directory that is still empty: one holds it, the others are told so, and
+// what the one wrote is there afterwards.
+func TestTwoAtOnceMakeOneDatabase(t *testing.T) {
+	dir, key := filepath.Join(t.TempDir(), "data"), newKey(t)
+	opened := make(chan *vault.Vault, 8)
+	var wg sync.WaitGroup
+	for range cap(opened) {
+		wg.Go(func() {
+			v, err := vault.Open(dir, key)
+			if err == nil {
+				opened <- v
+			} else if !errors.Is(err, vault.ErrInUse) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(opened) != 1 {
+		t.Fatalf("%d hold the database", len(opened))
+	}
+	v := <-opened
+	mustPut(t, v, vault.Sessions, "s", &vault.Session{ID: "s"})
+	mustClose(t, v)
+	if _, err := get(mustOpen(t, dir, key), vault.Sessions, "s"); err != nil {
+		t.Error(err)
 	}
 }
