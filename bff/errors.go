@@ -97,7 +97,9 @@ var sentinels = []struct {
 	code shared.Code
 }{
 	{session.ErrSignedOut, shared.CodeSignedOut},
+	{session.ErrFull, shared.CodeTooManyAttempts},
 	{account.ErrCredentials, shared.CodeCredentials},
+	{account.ErrNotFound, shared.CodeCredentials},
 	{account.ErrBusy, shared.CodeTooManyAttempts},
 	{audit.ErrUnavailable, shared.CodeAudit},
 	{platform.ErrUnsafePath, shared.CodeUnsafePath},
@@ -107,6 +109,7 @@ var sentinels = []struct {
 	{vault.ErrConflict, shared.CodeConflict},
 	{vault.ErrIntegrity, shared.CodeStorage},
 	{vault.ErrCorrupt, shared.CodeStorage},
+	{vault.ErrClosed, shared.CodeStorage},
 	{context.DeadlineExceeded, shared.CodePlatformUnavailable},
 }
 

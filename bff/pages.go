@@ -57,7 +57,7 @@ func newAppHandler(a *assets, lang string) *goapp.Handler {
 	return &goapp.Handler{
 		Name: "Locum", ShortName: "Locum", Title: "Locum", Lang: lang, Version: a.hash, Resources: a,
 		Icon:   goapp.Icon{Default: "/web/icon-192.png", Large: "/web/icon-512.png", Maskable: "/web/icon-512.png", SVG: "/web/icon.svg"},
-		Styles: []string{"/web/app.css"},
+		Styles: []string{"/web/app.css"}, LoadingLabel: words.For(lang).Common.Loading,
 	}
 }
 
@@ -79,7 +79,7 @@ func renderPage(handler http.Handler, a *assets, lang string, page shared.Page) 
 
 // unwanted is what go-app writes into every page and Locum does not serve: the manifest, its full-screen loader's style,
 // and what social networks would read.
-var unwanted = regexp.MustCompile(`<(link|meta)\b[^>]*("manifest"|"/app\.css"|"og:[^"]*"|"twitter:[^"]*")[^>]*>\s*`)
+var unwanted = regexp.MustCompile(`<(link|meta)\b[^>]*("manifest"|"/app\.css"|"og:[^"]*"|"twitter:[^"]*"|"author"|"description")[^>]*>\s*`)
 
 // finishPage takes out what is unwanted, gives wasm_exec.js its hashed address, and starts fetching the WebAssembly
 // with the page.

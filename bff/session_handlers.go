@@ -26,6 +26,9 @@ func (s *Server) signedIn(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	if !s.accounts.Active(found.Practitioner) {
+		return session.ErrSignedOut
+	}
 	e.session = found
 	return c.Next()
 }

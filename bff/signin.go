@@ -100,7 +100,11 @@ func (s *Server) prove(c *fiber.Ctx, form url.Values, e *exchange) (account.Acco
 		if !slices.ContainsFunc(s.demoCards(c), func(d DemoCard) bool { return d.Login == card }) {
 			return account.Account{}, account.ErrCredentials
 		}
-		return s.accounts.ByLogin(card)
+		who, err := s.accounts.ByLogin(card)
+		if err == nil && who.Disabled {
+			err = account.ErrCredentials
+		}
+		return who, err
 	}
 	login, password := form.Get("login"), form.Get("password")
 	if len(login) > maxLogin || len(password) > maxPassword {
