@@ -1,0 +1,100 @@
+package vault
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"go.etcd.io/bbolt"
+)
+
+// TestSoundFilesPass works a bbolt file hard and checks after every closing that checkPages finds no fault in it: a false
+// alarm would keep Locum from starting.
+func TestSoundFilesPass(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	path := filepath.Join(t.TempDir(), "worked.db")
+	for round := range 40 {
+		db, err := bbolt.Open(path, 0o600, &bbolt.Options{NoSync: true, FreelistType: bbolt.FreelistMapType})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			mustDo(t, db.Update(func(tx *bbolt.Tx) error { return work(tx, random) }))
+		}
+		mustDo(t, db.Close())
+		mustPass(t, fmt.Sprint("round ", round), path)
+	}
+}
+
+// work puts and deletes in several buckets: values from nothing to several pages, buckets from inline to deep, nested ones.
+func work(tx *bbolt.Tx, random *rand.Rand) error {
+	for range 60 {
+		b, err := tx.CreateBucketIfNotExists(fmt.Append(nil, "bucket", random.IntN(6)))
+		if err != nil {
+			return err
+		}
+		if random.IntN(10) == 0 {
+			if b, err = b.CreateBucketIfNotExists([]byte("nested")); err != nil {
+				return err
+			}
+		}
+		key := binary.BigEndian.AppendUint64(nil, random.Uint64N(400)+1)
+		if random.IntN(3) == 0 {
+			err = b.Delete(key)
+		} else {
+			err = b.Put(key, make([]byte, random.IntN(1<<random.IntN(15))))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if random.IntN(8) == 0 {
+		return tx.DeleteBucket(fmt.Append(nil, "bucket", random.IntN(6)))
+	}
+	return nil
+}
+
+// TestALongFreeListPasses makes more free pages than 16 bits count, where the form of the list changes.
+func TestALongFreeListPasses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes 70 MB")
+	}
+	path := filepath.Join(t.TempDir(), "long.db")
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{NoSync: true, PageSize: 1024, FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustDo(t, db.Update(func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucket([]byte("long"))
+		for i := uint64(0); i < 70 && err == nil; i++ {
+			err = b.Put(binary.BigEndian.AppendUint64(nil, i), make([]byte, 1_000_000))
+		}
+		return err
+	}))
+	mustPass(t, "long values", path)
+	mustDo(t, db.Update(func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte("long")) }))
+	mustDo(t, db.Close())
+	mustPass(t, "long free list", path)
+}
+
+func mustPass(t *testing.T, when, path string) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := checkPages(f); err != nil {
+		t.Fatalf("%s: %v", when, err)
+	}
+}
+
+func mustDo(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
