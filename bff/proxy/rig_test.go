@@ -1,0 +1,374 @@
+package proxy_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"locum/bff/audit"
+	"locum/bff/oauth"
+	"locum/bff/platform"
+	"locum/bff/proxy"
+	"locum/bff/secret"
+	"locum/bff/throttle"
+	"locum/bff/tokens"
+	"locum/bff/vault"
+)
+
+// fake is a platform's API that records the bytes it receives and answers what a test says: the R of the requirements.
+type fake struct {
+	origin, addr string
+	listener     net.Listener // nil: reached by pipe only
+
+	mu       sync.Mutex
+	requests []string
+	times    []time.Time
+	answer   func(request string) (reply string) // "" closes the connection without a byte
+	conns    []net.Conn
+	serving  sync.WaitGroup
+}
+
+// andClose at the end of a reply closes the connection behind it.
+const andClose = "\x00close"
+
+const ok = `{"data":[]}`
+
+// reply puts an answer together.
+func reply(status int, header, body string) string {
+	if header != "" {
+		header += "\r\n"
+	}
+	return fmt.Sprintf("HTTP/1.1 %d X\r\n%sContent-Length: %d\r\n\r\n%s", status, header, len(body), body)
+}
+
+func jsonReply(status int, body string) string {
+	return reply(status, "Content-Type: application/json", body)
+}
+
+func newFake(t testing.TB, addr string) *fake {
+	f := &fake{addr: addr, answer: func(string) string { return jsonReply(200, ok) }}
+	if addr == "" {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		must(t, err)
+		f.listener, f.addr = l, l.Addr().String()
+		f.serving.Go(func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				f.serve(conn)
+			}
+		})
+	}
+	f.origin = "http://" + f.addr
+	t.Cleanup(func() {
+		if f.listener != nil {
+			f.listener.Close()
+		}
+		f.hangUp()
+		f.serving.Wait()
+	})
+	return f
+}
+
+func (f *fake) hangUp() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.conns {
+		c.Close()
+	}
+	f.conns = nil
+}
+
+func (f *fake) serve(conn net.Conn) {
+	f.mu.Lock()
+	f.conns = append(f.conns, conn)
+	f.mu.Unlock()
+	f.serving.Go(func() {
+		defer conn.Close()
+		in := bufio.NewReader(conn)
+		for {
+			request, err := readRequest(in)
+			if err != nil {
+				return
+			}
+			f.mu.Lock()
+			f.requests = append(f.requests, request)
+			f.times = append(f.times, time.Now())
+			answer := f.answer
+			f.mu.Unlock()
+			text := answer(request)
+			if text == "" {
+				return
+			}
+			text, ends := strings.CutSuffix(text, andClose)
+			if _, err := io.WriteString(conn, text); err != nil || ends {
+				return
+			}
+		}
+	})
+}
+
+func readRequest(in *bufio.Reader) (string, error) {
+	var all strings.Builder
+	length := 0
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return "", err
+		}
+		all.WriteString(line)
+		if name, value, found := strings.Cut(line, ":"); found && strings.EqualFold(name, "Content-Length") {
+			length, _ = strconv.Atoi(strings.TrimSpace(value))
+		}
+		if line == "\r\n" {
+			break
+		}
+	}
+	body := make([]byte, length)
+	if _, err := io.ReadFull(in, body); err != nil {
+		return "", err
+	}
+	all.Write(body)
+	return all.String(), nil
+}
+
+func (f *fake) answers(answer func(request string) string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answer = answer
+}
+
+func (f *fake) always(text string) { f.answers(func(string) string { return text }) }
+
+func (f *fake) seen() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]string{}, f.requests...)
+}
+
+func (f *fake) last(t testing.TB) string {
+	t.Helper()
+	seen := f.seen()
+	if len(seen) == 0 {
+		t.Fatal("nothing arrived")
+	}
+	return seen[len(seen)-1]
+}
+
+const allScopes = "appointments:read patients:read observations:read observations:create observations:update companies:read webhooks:delete"
+
+// rig is a Proxy on a real vault, keeper, limiter and audit trail, before fakes. Practitioner "u1" has a connection to
+// each fake, named c0, c1 and so on.
+type rig struct {
+	t         testing.TB
+	fakes     []*fake
+	auditPath string
+	auditKey  []byte
+	audit     *audit.Log
+	keeper    *tokens.Keeper
+	registry  *platform.Registry
+	limiter   *throttle.Limiter
+	proxy     *proxy.Proxy
+	logged    *logs
+	strangers sync.Map // addresses dialled that are no fake's
+}
+
+type setup struct {
+	fakes  []*fake
+	limits throttle.Limits
+	scopes string
+	only   []*fake // the clinics that are configured; nil: all fakes
+}
+
+// logs collects what was logged.
+type logs struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *logs) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+var plenty = throttle.Limits{Endpoint: throttle.Limit{N: 1 << 20, Window: time.Minute}, Clinic: throttle.Limit{N: 1 << 21, Window: time.Minute}}
+
+func token(i int) string { return fmt.Sprintf("SBX-access-CANARY-%d", i) }
+
+func newRig(t testing.TB, s setup) *rig {
+	t.Helper()
+	if s.limits == (throttle.Limits{}) {
+		s.limits = plenty
+	}
+	if s.scopes == "" {
+		s.scopes = allScopes
+	}
+	if s.only == nil {
+		s.only = s.fakes
+	}
+	r := &rig{t: t, fakes: s.fakes, logged: &logs{}}
+	dir := t.TempDir()
+	must(t, vault.CreateKeyFile(filepath.Join(dir, "master.key")))
+	key, err := vault.ReadKeyFile(filepath.Join(dir, "master.key"))
+	must(t, err)
+	v, err := vault.Open(filepath.Join(dir, "data"), key)
+	must(t, err)
+	t.Cleanup(func() { v.Close() })
+	must(t, v.Update(func(tx *vault.Tx) error {
+		for i, f := range s.fakes {
+			id := fmt.Sprint("c", i)
+			c := vault.Connection{
+				ID: id, Practitioner: "u1", Platform: "jane", Clinic: f.origin, Subject: "sub", State: tokens.StateConnected,
+				Scopes: strings.Fields(s.scopes), Access: secret.New(token(i)), Refresh: secret.New("SBX-refresh"),
+				ReceivedAt: time.Now(), ExpiresIn: 8 * time.Hour, RefreshExpiresIn: 9 * time.Hour,
+			}
+			if err := vault.Connections.Put(tx, id, &c); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	r.auditPath, r.auditKey = filepath.Join(dir, "audit.log"), v.DeriveKey("audit")
+	r.audit, err = audit.Open(r.auditPath, r.auditKey, "boot")
+	must(t, err)
+	r.registry, err = platform.NewRegistry([]*platform.Platform{r.platform(s)}, noSecret, r.dial())
+	must(t, err)
+	log := slog.New(slog.NewTextHandler(r.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	r.keeper, err = tokens.New(tokens.Config{Vault: v, Platforms: r.registry, Audit: r.audit, Log: log})
+	must(t, err)
+	r.limiter = throttle.New(throttle.Config{})
+	r.proxy = proxy.New(proxy.Config{Tokens: r.keeper, Limiter: r.limiter, Platforms: r.registry, Audit: r.audit, Log: log})
+	t.Cleanup(func() {
+		r.proxy.Close()
+		r.keeper.Close()
+		r.audit.Close()
+		r.registry.Close()
+	})
+	return r
+}
+
+func noSecret(string) (secret.String, error) { return secret.String{}, os.ErrNotExist }
+
+func (r *rig) platform(s setup) *platform.Platform {
+	var clinics []platform.ClinicLink
+	for i, f := range s.only {
+		clinics = append(clinics, platform.ClinicLink{Name: fmt.Sprint("Clinic ", i), URL: f.origin})
+	}
+	p, err := platform.Jane(platform.JaneConfig{
+		ID: "jane", Issuer: "http://127.0.0.1:9/realms/jane", ClientID: "locum", PublicURL: "https://locum.example",
+		Clinics: clinics, ClinicDomains: []string{"janeapp.example"}, Limits: &s.limits,
+	})
+	must(r.t, err)
+	p.MaxAnswer = 1 << 20
+	return p
+}
+
+// dial is nil, for the platform's own guarded dialler, when the fakes have sockets; else it reaches them by pipe and
+// notes whoever else was asked for.
+func (r *rig) dial() oauth.DialFunc {
+	if r.fakes[0].listener != nil {
+		return nil
+	}
+	return func(_ context.Context, network, addr string) (net.Conn, error) {
+		for _, f := range r.fakes {
+			if f.addr == addr {
+				client, server := net.Pipe()
+				f.serve(server)
+				return client, nil
+			}
+		}
+		r.strangers.Store(addr, true)
+		return nil, &net.OpError{Op: "dial", Net: network, Err: os.ErrNotExist}
+	}
+}
+
+// request is a call of u1 on connection c0.
+func (r *rig) request(method, path string) *proxy.Request {
+	r.t.Helper()
+	parsed, err := platform.ParsePath(path)
+	must(r.t, err)
+	return &proxy.Request{
+		RequestID: "req", Practitioner: "u1", Session: "session-hash", Remote: "203.0.113.9", Connection: "c0",
+		Method: method, Path: parsed, Accept: "application/json",
+	}
+}
+
+func (r *rig) write(method, path, body string) *proxy.Request {
+	q := r.request(method, path)
+	q.ContentType, q.Body = "application/json", []byte(body)
+	return q
+}
+
+// do runs a call with ten seconds of patience.
+func (r *rig) do(q *proxy.Request) (*fasthttp.Response, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	out := &fasthttp.Response{}
+	return out, r.proxy.Do(ctx, q, out)
+}
+
+func (r *rig) mustDo(q *proxy.Request) *fasthttp.Response {
+	r.t.Helper()
+	out, err := r.do(q)
+	must(r.t, err)
+	return out
+}
+
+// records reads the audit trail, without its head.
+func (r *rig) records() []map[string]any {
+	r.t.Helper()
+	must(r.t, r.audit.Close())
+	if _, err := audit.Verify(r.auditPath, r.auditKey); err != nil {
+		r.t.Fatal(err)
+	}
+	b, err := os.ReadFile(r.auditPath)
+	must(r.t, err)
+	var all []map[string]any
+	for line := range strings.Lines(string(b)) {
+		var m map[string]any
+		must(r.t, json.Unmarshal([]byte(line), &m))
+		all = append(all, m)
+	}
+	return all[1:]
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Paths of the platform's API.
+const (
+	patients     = "/api/2026-01-01/patients"
+	appointments = "/api/2026-01-01/appointments"
+	company      = "/api/2026-01-01/company"
+	observations = "/api/2026-01-01/medical-record/observations"
+	webhook      = "/api/2026-01-01/webhooks/w1"
+)
+
+func isAudit(err error) bool { return errors.Is(err, audit.ErrUnavailable) }
