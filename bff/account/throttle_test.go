@@ -29,7 +29,7 @@ func throttled(err error) (wait time.Duration, ok bool) {
 }
 
 func TestT092FailuresSlowDown(t *testing.T) {
-	for _, login := range []string{"ana", "nobody"} { // the same for one that exists and one that does not
+	for _, login := range []string{"ana", "nobody", "no body"} { // the same for one that exists and for those that do not
 		t.Run(login, func(t *testing.T) {
 			in(t, func(t *testing.T, h *house) {
 				mustAdd(t, h, "ana", good)
@@ -61,6 +61,14 @@ func TestT092ASuccessForgetsTheFailures(t *testing.T) {
 				want(t, "failure", verify(h, "ana", good+"x"), account.ErrCredentials)
 			}
 			want(t, "success", verify(h, "ana", good), nil)
+		}
+	})
+}
+
+func TestLoginsThatCannotBeAreCountedApart(t *testing.T) {
+	in(t, func(t *testing.T, h *house) {
+		for i := range 50 {
+			want(t, "failure", verify(h, fmt.Sprintf("ana torres %d", i), good), account.ErrCredentials)
 		}
 	})
 }

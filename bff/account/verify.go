@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"locum/bff/secret"
@@ -58,9 +59,11 @@ func (s *Store) Verify(ctx context.Context, login string, password secret.String
 // gain nothing. For a login that does not exist it counts in memory, answers with an empty account, and commits as well:
 // a commit takes time.
 func (s *Store) begin(login string, now time.Time) (r vault.Account, err error) {
+	written := login
 	login, loginErr := normaliseLogin(login)
+	tally := login
 	if loginErr != nil {
-		login = ""
+		tally = "?" + strings.Clone(written[:min(len(written), maxLogin)])
 	}
 	err = s.vault.Update(func(tx *vault.Tx) error {
 		r, err = vault.Accounts.Get(tx, login)
@@ -77,7 +80,7 @@ func (s *Store) begin(login string, now time.Time) (r vault.Account, err error) 
 		return vault.Accounts.Put(tx, login, &r)
 	})
 	if err == nil && r.ID == "" {
-		err = s.unknown.fail(login, now)
+		err = s.unknown.fail(tally, now)
 	}
 	var throttled *ThrottledError
 	if err != nil && !errors.As(err, &throttled) {

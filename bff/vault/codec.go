@@ -71,8 +71,11 @@ func (c *codec) put(tag uint64, value string) {
 	c.out = append(c.out, value...)
 }
 
-// uvarint is binary.Uvarint for a string.
+// uvarint is binary.Uvarint for a string, with the short way for one byte.
 func uvarint(s string) (uint64, int) {
+	if len(s) > 0 && s[0] < 0x80 {
+		return uint64(s[0]), 1
+	}
 	var buf [binary.MaxVarintLen64]byte
 	return binary.Uvarint(buf[:copy(buf[:], s)])
 }
