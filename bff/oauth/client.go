@@ -61,6 +61,8 @@ type Client struct {
 	http   *http.Client
 	keys   *keySet
 
+	clock clock
+
 	life context.Context // ends at Close
 	end  context.CancelFunc
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -107,13 +108,17 @@ func (c *Client) post(ctx context.Context, endpoint string, form url.Values) (An
 	}
 	request.GetBody = nil
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return c.do(ctx, request)
+	answer, date, err := c.do(ctx, request)
+	if err == nil {
+		c.clock.learn(date, answer.ReceivedAt)
+	}
+	return answer, err
 }
 
-// do sends a request within the client's deadline and reads its whole answer.
-func (c *Client) do(ctx context.Context, request *http.Request) (Answer, error) {
+// do sends a request within the client's deadline and reads its whole answer; date is the answer's Date header.
+func (c *Client) do(ctx context.Context, request *http.Request) (answer Answer, date string, err error) {
 	if err := c.enter(); err != nil {
-		return Answer{}, &TransportError{Err: err}
+		return Answer{}, "", &TransportError{Err: err}
 	}
 	defer c.flying.Done()
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
@@ -129,24 +134,34 @@ func (c *Client) do(ctx context.Context, request *http.Request) (Answer, error) 
 	request.Header.Set("User-Agent", "Locum")
 	response, err := c.http.Do(request.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
-		return Answer{}, &TransportError{Sent: sent.Load(), Err: cause(err)}
+		return Answer{}, "", &TransportError{Sent: sent.Load(), Err: cause(err, sent.Load())}
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
 	switch {
 	case err != nil:
-		return Answer{}, &TransportError{Sent: true, Err: err}
+		return Answer{}, "", &TransportError{Sent: true, Err: cause(err, true)}
 	case len(body) > maxBody:
-		return Answer{}, &TransportError{Sent: true, Err: ErrTooLarge}
+		return Answer{}, "", &TransportError{Sent: true, Err: ErrTooLarge}
 	}
-	return Answer{Status: response.StatusCode, Body: secret.New(string(body)), ReceivedAt: time.Now()}, nil
+	answer = Answer{Status: response.StatusCode, Body: secret.New(string(body)), ReceivedAt: time.Now()}
+	return answer, response.Header.Get("Date"), nil
 }
 
-// cause takes the URL off an error of net/http: the reader knows the endpoint, and a log needs no more.
-func cause(err error) error {
+// errAnswer stands for every error of net/http about what a server said, since such an error quotes the server, which may
+// have repeated what it was sent.
+var errAnswer = errors.New("unusable HTTP answer")
+
+// cause is an error of net/http without the URL, and without anything that the server said.
+func cause(err error, sent bool) error {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
-		return wrapped.Err
+		err = wrapped.Err
 	}
-	return err
+	var network net.Error
+	switch {
+	case !sent, errors.As(err, &network), errors.Is(err, context.Canceled), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return err
+	}
+	return errAnswer
 }

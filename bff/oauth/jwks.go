@@ -123,7 +123,7 @@ func (c *Client) fetchKeys(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := c.do(ctx, request)
+	answer, _, err := c.do(ctx, request)
 	if err != nil {
 		return nil, err
 	}

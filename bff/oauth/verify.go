@@ -72,8 +72,9 @@ type Claims struct {
 }
 
 // VerifyAccess checks an access token that is a JWT: signed with RS256 by a key of the server's set, exact issuer, azp
-// this client, typ Bearer, a subject, and exp, nbf and iat within 60 s of this clock ("Jane guide, Understanding the
-// JWT Access Token"; RFC 8725). It does not check the audience. The error is a *TokenError.
+// this client, typ Bearer, a subject, and exp, nbf and iat within 60 s of the server's clock as far as it is known
+// (ClockOffset), else of this one ("Jane guide, Understanding the JWT Access Token"; RFC 8725). It does not check the
+// audience. The error is a *TokenError.
 func (c *Client) VerifyAccess(ctx context.Context, token secret.String) (Claims, error) {
 	claims, err := c.verify(ctx, token)
 	switch {
@@ -128,7 +129,8 @@ func (c *Client) verify(ctx context.Context, token secret.String) (Claims, error
 	}
 	extra := jwt.MapClaims{}
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{algorithm}), jwt.WithJSONNumber(), jwt.WithStrictDecoding(),
-		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockSkew), jwt.WithIssuer(c.config.Server.Issuer))
+		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockSkew), jwt.WithIssuer(c.config.Server.Issuer),
+		jwt.WithTimeFunc(c.clock.now))
 	parsed, err := parser.ParseWithClaims(raw, extra, func(t *jwt.Token) (any, error) { return c.signingKey(ctx, t) })
 	switch {
 	case parsed != nil && parsed.Header != nil && parsed.Header["alg"] != algorithm:

@@ -146,6 +146,9 @@ func checkJane(c JaneConfig, p *Platform) []error {
 // checkScopes refuses scopes that no operation needs: asking for more than is used is against RFC 6749 §3.3's spirit
 // and Jane's review.
 func checkScopes(p *Platform) []error {
+	if len(p.Scopes) == 0 {
+		return []error{&FieldError{"Scopes", "name at least one scope, or leave the key out for the default"}}
+	}
 	for _, scope := range p.Scopes {
 		switch {
 		case scope == "openid":

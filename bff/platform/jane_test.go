@@ -125,6 +125,7 @@ func TestJaneRefuses(t *testing.T) {
 		{"clinic without a name", func(c *platform.JaneConfig) { c.Clinics[0].Name = "" }, "Clinics"},
 		{"no clinic at all", func(c *platform.JaneConfig) { c.ClinicDomains, c.Clinics = []string{}, nil }, "ClinicDomains"},
 		{"limit of nothing", func(c *platform.JaneConfig) { c.Limits = &throttle.Limits{} }, "Limits"},
+		{"no scope at all", func(c *platform.JaneConfig) { c.Scopes = []string{} }, "Scopes"},
 		{"openid among the scopes", func(c *platform.JaneConfig) { c.Scopes = []string{"openid"} }, "Scopes"},
 		{"scope of no operation", func(c *platform.JaneConfig) { c.Scopes = []string{"jane:all_access"} }, "Scopes"},
 		{"several at once", func(c *platform.JaneConfig) { c.ID, c.Issuer, c.ClientID = "", "", "" }, "ID Issuer ClientID"},
