@@ -290,8 +290,8 @@ func TestCallerWhoLeaves(t *testing.T) {
 	}
 }
 
-// TestOneWireAttempt: a server that takes a request on a kept connection and closes it sees that request once; the
-// standard client would repeat a request that it can rewind (requirements, M7).
+// TestOneWireAttempt: a server that takes a request on a kept connection and then closes it sees that request once, and
+// the caller learns that it was sent (requirements, M7).
 func TestOneWireAttempt(t *testing.T) {
 	var taken atomic.Int32
 	base := rawServer(t, func(_ int, conn net.Conn) {
