@@ -17,7 +17,6 @@ func (c *call) answer(status int) error {
 		c.out.ResetBody()
 		return c.pass(status)
 	case status < 200:
-		c.upstream.client.CloseIdleConnections() // whoever switches protocols unasked is not spoken to again
 		return c.unusable(fmt.Errorf("status %d", status))
 	case status < 300:
 		return c.success(status)

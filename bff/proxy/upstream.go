@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -14,13 +15,13 @@ import (
 
 // Bounds of the connections to platforms.
 const (
-	maxUpstreams  = 1000
-	maxConns      = 512 // per clinic
-	maxHeaders    = 16 << 10
-	idleFor       = 30 * time.Second
-	dialFor       = 5 * time.Second
-	callFor       = 20 * time.Second // where the platform says nothing
-	defaultAnswer = 4 << 20
+	maxUpstreams = 1000
+	maxLines     = 512 // per clinic
+	maxHeaders   = 16 << 10
+	idleFor      = 30 * time.Second
+	dialFor      = 5 * time.Second
+	callFor      = 20 * time.Second // where the platform says nothing
+	maxAnswer    = 4 << 20          // likewise
 )
 
 // clinicKey is a clinic of a platform.
@@ -34,7 +35,8 @@ type upstream struct {
 	live        *platform.Live
 	origin, key string
 	client      *fasthttp.HostClient
-	timeout     time.Duration
+	lines       *lines
+	used        atomic.Int64 // when it was last called, Unix seconds
 }
 
 // upstream finds or makes the clinic's. The origin was a clinic of the platform when the connection was made; it must be
@@ -69,15 +71,15 @@ func (p *Proxy) upstream(live *platform.Live, origin string) (*upstream, error) 
 
 // dropOldest forgets the clinic that was called longest ago. A call that has just found it ends undisturbed.
 func (p *Proxy) dropOldest() {
-	var oldest clinicKey
-	var at time.Time
+	var oldest *upstream
+	var at clinicKey
 	for key, u := range p.upstreams {
-		if used := u.client.LastUseTime(); at.IsZero() || used.Before(at) {
-			oldest, at = key, used
+		if oldest == nil || u.used.Load() < oldest.used.Load() {
+			oldest, at = u, key
 		}
 	}
-	p.upstreams[oldest].client.CloseIdleConnections()
-	delete(p.upstreams, oldest)
+	oldest.lines.close()
+	delete(p.upstreams, at)
 }
 
 func newUpstream(live *platform.Live, key clinicKey) (*upstream, error) {
@@ -85,23 +87,23 @@ func newUpstream(live *platform.Live, key clinicKey) (*upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	secure := at.Scheme == "https"
-	addr := fasthttp.AddMissingPort(at.Host, secure)
-	u := &upstream{live: live, origin: key.origin, key: key.String(), timeout: live.Timeout}
-	if u.timeout <= 0 {
-		u.timeout = callFor
-	}
-	answer := live.MaxAnswer
-	if answer <= 0 {
-		answer = defaultAnswer
-	}
+	isTLS := at.Scheme == "https"
+	addr := fasthttp.AddMissingPort(at.Host, isTLS)
 	var config *tls.Config
-	if secure {
+	if isTLS {
 		config = &tls.Config{ServerName: at.Hostname(), MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
 	}
+	u := &upstream{live: live, origin: key.origin, key: key.String(), lines: &lines{
+		timeout: orDefault(live.Timeout, callFor), maxBody: orDefault(live.MaxAnswer, maxAnswer),
+		dial: func(ctx context.Context) (secured, raw net.Conn, err error) {
+			if raw, err = live.DialFunc(ctx, "tcp", addr); err == nil {
+				secured, err = secure(ctx, raw, config)
+			}
+			return secured, raw, err
+		},
+	}}
 	u.client = &fasthttp.HostClient{
-		Addr: addr, IsTLS: secure, DialTimeout: dialer(live, config), MaxConns: maxConns, MaxIdleConnDuration: idleFor,
-		ConnPoolStrategy: fasthttp.LIFO, ReadBufferSize: maxHeaders, MaxResponseBodySize: answer,
+		Addr: addr, IsTLS: isTLS, Transport: u.lines,
 		// One attempt: a repeated request is another request, to the platform's limits and to its records.
 		MaxIdemponentCallAttempts: 1,
 		RetryIfErr:                func(*fasthttp.Request, int, error) (bool, bool) { return false, false },
@@ -110,47 +112,18 @@ func newUpstream(live *platform.Live, key clinicKey) (*upstream, error) {
 	return u, nil
 }
 
-// dialer opens a connection by the platform's guarded dialler, TLS included, so that all that fails here has sent
-// nothing of a request.
-func dialer(live *platform.Live, config *tls.Config) fasthttp.DialFuncWithTimeout {
-	return func(addr string, timeout time.Duration) (net.Conn, error) {
-		if timeout <= 0 || timeout > dialFor {
-			timeout = dialFor
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), timeout)
-		defer cancel()
-		raw, err := live.DialFunc(ctx, "tcp", addr)
-		if err != nil {
-			return nil, &unsentError{err}
-		}
-		w := &wire{Conn: raw, raw: raw}
-		if config == nil {
-			return w, nil
-		}
-		secured := tls.Client(raw, config)
-		if err := secured.HandshakeContext(ctx); err != nil {
-			_ = raw.Close()
-			return nil, &unsentError{err}
-		}
-		w.Conn = secured
-		return w, nil
+func orDefault[T int | time.Duration](v, otherwise T) T {
+	if v <= 0 {
+		return otherwise
 	}
+	return v
 }
 
-// staleTries bounds how many dead connections in a row are set aside.
-const staleTries = 4
-
-// send sends the request once and reads the answer into out. A connection that the platform had closed while it lay idle
-// is noticed before a byte is written; then the next is taken, and that is not another attempt.
-func (c *call) send() (err error) {
+// send sends the request once and reads the answer into out.
+func (c *call) send() error {
 	req := fasthttp.AcquireRequest()
 	defer fasthttp.ReleaseRequest(req)
 	c.write(req)
-	for range staleTries {
-		req.SetTimeout(c.upstream.timeout)
-		if err = c.upstream.client.Do(req, c.out); !isStale(err) {
-			return err
-		}
-	}
-	return err
+	c.upstream.used.Store(time.Now().Unix())
+	return c.upstream.client.Do(req, c.out)
 }

@@ -1,8 +1,12 @@
 package proxy
 
 import (
+	"bufio"
+	"context"
+	"crypto/tls"
 	"errors"
 	"net"
+	"sync"
 	"syscall"
 	"time"
 
@@ -16,52 +20,211 @@ func (e *unsentError) Error() string { return "not sent: " + e.cause.Error() }
 
 func (e *unsentError) Unwrap() error { return e.cause }
 
-// errStale says that an idle connection was closed by the other end, or holds bytes that nobody asked for.
-var errStale = errors.New("the idle connection is dead")
-
 func isUnsent(err error) bool {
 	var unsent *unsentError
-	return errors.As(err, &unsent) || errors.Is(err, fasthttp.ErrNoFreeConns)
+	return errors.As(err, &unsent)
 }
 
-func isStale(err error) bool { return errors.Is(err, errStale) }
-
-// wire is a connection that knows whether a request has begun to leave. fasthttp sets the write deadline once before each
-// request: that is where one request ends and the next begins.
-type wire struct {
+// line is one connection to a clinic. It knows whether a byte of the current request has left.
+type line struct {
 	net.Conn          // TLS, or raw
 	raw      net.Conn // what the kernel knows
-	used     bool     // a request has been written
-	sent     bool     // a byte of the current one has
-	fresh    bool     // the current one is the first
+	in       *bufio.Reader
+	out      *bufio.Writer
+	sent     bool
+	used     bool
+	idle     time.Time // since when
 }
 
-// SetWriteDeadline implements net.Conn, and marks the begin of a request.
-func (w *wire) SetWriteDeadline(t time.Time) error {
-	w.fresh, w.used, w.sent = !w.used, true, false
-	return w.Conn.SetWriteDeadline(t)
-}
-
-// Write implements net.Conn.
-func (w *wire) Write(b []byte) (int, error) {
-	if !w.sent && !w.fresh && isDead(w.raw) {
-		return 0, &unsentError{errStale}
-	}
-	n, err := w.Conn.Write(b)
-	if n > 0 {
-		w.sent = true
-	}
-	if err != nil && !w.sent {
-		return n, &unsentError{err}
-	}
+// Write is the sink of out.
+func (l *line) Write(b []byte) (int, error) {
+	n, err := l.Conn.Write(b)
+	l.sent = l.sent || n > 0
 	return n, err
 }
 
-// Handshake tells fasthttp that TLS, where there is any, is done.
-func (w *wire) Handshake() error { return nil }
+// lines are the connections to one clinic. They take the place of fasthttp's own pool, which cannot say whether a failed
+// request had begun to leave, sends into connections that the other end has closed, keeps connections that hold more than
+// one answer, and leaves a goroutine behind when it is closed. They start no goroutine.
+type lines struct {
+	dial    func(ctx context.Context) (secured, raw net.Conn, err error)
+	timeout time.Duration // of dialling, sending and reading together
+	maxBody int
 
-// isDead looks at an idle connection without reading: one with an end, an error, or bytes to read cannot carry the next
-// request. What cannot be looked at counts as alive.
+	mu     sync.Mutex
+	open   int
+	idle   []*line // the one used last is taken first
+	timer  *time.Timer
+	closed bool
+}
+
+// RoundTrip implements fasthttp.RoundTripper: one request, one answer, no repetition. The error is an *unsentError when
+// no byte of the request has left. A connection found dead before that is replaced, as often as needed.
+func (s *lines) RoundTrip(_ *fasthttp.HostClient, req *fasthttp.Request, resp *fasthttp.Response) (retry bool, err error) {
+	deadline := time.Now().Add(s.timeout)
+	for {
+		l, err := s.take(deadline)
+		if err != nil {
+			return false, &unsentError{err}
+		}
+		reused := l.used
+		err = s.exchange(l, req, resp, deadline)
+		if err == nil && !resp.ConnectionClose() && resp.StatusCode() >= 200 && l.in.Buffered() == 0 {
+			s.put(l)
+			return false, nil
+		}
+		s.drop(l)
+		if !reused || !isUnsent(err) || time.Now().After(deadline) {
+			return false, err
+		}
+	}
+}
+
+func (s *lines) exchange(l *line, req *fasthttp.Request, resp *fasthttp.Response, deadline time.Time) error {
+	l.used, l.sent = true, false
+	err := l.SetDeadline(deadline)
+	if err == nil {
+		err = req.Write(l.out)
+	}
+	if err == nil {
+		err = l.out.Flush()
+	}
+	if err != nil && !l.sent {
+		return &unsentError{err}
+	}
+	if err != nil {
+		return err
+	}
+	return resp.ReadLimitBody(l.in, s.maxBody)
+}
+
+// take gives an idle connection that is alive, or a new one.
+func (s *lines) take(deadline time.Time) (*line, error) {
+	for {
+		l, err := s.reserve()
+		if err != nil {
+			return nil, err
+		}
+		if l == nil {
+			return s.connect(deadline)
+		}
+		if time.Since(l.idle) < idleFor && !isDead(l.raw) {
+			return l, nil
+		}
+		s.drop(l)
+	}
+}
+
+var errBusy = errors.New("too many connections to the clinic")
+
+// reserve pops an idle connection, or answers nil where one may be opened.
+func (s *lines) reserve() (*line, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.idle); n > 0 {
+		l := s.idle[n-1]
+		s.idle[n-1] = nil
+		s.idle = s.idle[:n-1]
+		return l, nil
+	}
+	if s.open >= maxLines {
+		return nil, errBusy
+	}
+	s.open++
+	return nil, nil
+}
+
+func (s *lines) connect(deadline time.Time) (*line, error) {
+	ctx, cancel := context.WithDeadline(context.Background(), earlier(deadline, time.Now().Add(dialFor)))
+	defer cancel()
+	secured, raw, err := s.dial(ctx)
+	if err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.open--
+		return nil, err
+	}
+	l := &line{Conn: secured, raw: raw, in: bufio.NewReaderSize(secured, maxHeaders)}
+	l.out = bufio.NewWriter(l)
+	return l, nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func (s *lines) drop(l *line) {
+	_ = l.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open--
+}
+
+func (s *lines) put(l *line) {
+	l.idle = time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		_ = l.Close()
+		s.open--
+		return
+	}
+	s.idle = append(s.idle, l)
+	if s.timer == nil {
+		s.timer = time.AfterFunc(idleFor, s.sweep)
+	}
+}
+
+// sweep closes what has been idle for long; the oldest stand first.
+func (s *lines) sweep() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for n < len(s.idle) && time.Since(s.idle[n].idle) >= idleFor {
+		_ = s.idle[n].Close()
+		n++
+	}
+	s.open -= n
+	s.idle = append(s.idle[:0], s.idle[n:]...)
+	clear(s.idle[len(s.idle) : len(s.idle)+n])
+	if s.timer = nil; len(s.idle) > 0 && !s.closed {
+		s.timer = time.AfterFunc(idleFor-time.Since(s.idle[0].idle), s.sweep)
+	}
+}
+
+// close closes the idle connections, and those in use when they come back.
+func (s *lines) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for _, l := range s.idle {
+		_ = l.Close()
+	}
+	s.open -= len(s.idle)
+	s.idle = nil
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+}
+
+// secure does TLS on a new connection, so that all that fails until then has sent nothing of a request.
+func secure(ctx context.Context, raw net.Conn, config *tls.Config) (net.Conn, error) {
+	if config == nil {
+		return raw, nil
+	}
+	conn := tls.Client(raw, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// isDead looks at an idle connection without reading: one with an end, an error, or bytes that nobody asked for cannot
+// carry the next request. What cannot be looked at counts as alive.
 func isDead(conn net.Conn) bool {
 	socket, ok := conn.(syscall.Conn)
 	if !ok {
