@@ -123,11 +123,11 @@ func TestAgainstTheSandbox(t *testing.T) {
 	patient := h.first(patients)["id"].(string)
 	out, err := h.do("POST", observations, "", `{"data":{"patient_id":"`+patient+`","category":"exam","note":"through the proxy"}}`)
 	must(t, err)
-	var made struct{ Data struct{ ID string } }
-	if err := json.Unmarshal(out.Body(), &made); err != nil || out.StatusCode() != 201 || made.Data.ID == "" {
+	var made struct{ ID string }
+	if err := json.Unmarshal(out.Body(), &made); err != nil || out.StatusCode() != 201 || made.ID == "" {
 		t.Fatalf("%d %s", out.StatusCode(), out.Body())
 	}
-	out, err = h.do("PATCH", observations+"/"+made.Data.ID, "", `{"data":{"note":"changed"}}`)
+	out, err = h.do("PATCH", observations+"/"+made.ID, "", `{"data":{"note":"changed"}}`)
 	if err != nil || out.StatusCode() != 200 {
 		t.Fatalf("%v %d %s", err, out.StatusCode(), out.Body())
 	}
