@@ -35,6 +35,7 @@ type bench struct {
 	addr    string // of the socket
 	log     *syncBuffer
 	origin  string
+	stop    func() // ends Serve and waits for it
 }
 
 // The two practitioners of every bench, and a password that no answer and no log may hold.
@@ -69,9 +70,12 @@ func open(t *testing.T, change func(*config.Config, *bff.Options)) *bench {
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- b.server.Serve(ctx, ln) }()
-	t.Cleanup(func() {
+	b.stop = sync.OnceFunc(func() {
 		stop()
 		must(t, <-served)
+	})
+	t.Cleanup(func() {
+		b.stop()
 		must(t, b.server.Close())
 	})
 	b.register()

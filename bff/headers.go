@@ -32,10 +32,11 @@ type policies struct {
 const (
 	cspNothing = "default-src 'none'; frame-ancestors 'none'; sandbox"
 	cspForm    = "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
-		"form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
+		"form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'" + cspReport
 	cspPage = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; " +
 		"font-src 'self'; connect-src 'self'; worker-src 'none'; manifest-src 'self'; form-action 'self'; base-uri 'none'; " +
-		"object-src 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+		"object-src 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'" + cspReport
+	cspReport = "; report-to csp"
 )
 
 // features that no page of Locum uses and no injected one shall.
@@ -60,12 +61,13 @@ func newPolicies(public *url.URL, build string) policies {
 		headers := append([][2]string{{fiber.HeaderContentSecurityPolicy, csp}, {fiber.HeaderReferrerPolicy, referrer}}, common...)
 		return &policy{headers: append(headers, more...), cache: cache}
 	}
+	reports := [2]string{"Reporting-Endpoints", `csp="` + pathReports + `"`}
 	return policies{
 		api:      make(cspNothing, "same-origin", "no-store", [2]string{shared.HeaderBuild, build}),
-		page:     make(cspPage, "same-origin", "no-cache"),
-		form:     make(cspForm, "same-origin", "no-store"),
+		page:     make(cspPage, "same-origin", "no-cache", reports),
+		form:     make(cspForm, "same-origin", "no-store", reports),
 		callback: make(cspNothing, "no-referrer", "no-store"),
-		message:  make(cspForm, "no-referrer", "no-store"),
+		message:  make(cspForm, "no-referrer", "no-store", reports),
 		asset:    make(cspNothing, "same-origin", "no-cache"),
 	}
 }

@@ -108,7 +108,8 @@ func TestT096ContentSecurityPolicy(t *testing.T) {
 	}
 	page := answers["page"].header.Get("Content-Security-Policy")
 	for _, part := range []string{"script-src 'self' 'wasm-unsafe-eval';", "style-src 'self';", "connect-src 'self';",
-		"form-action 'self';", "base-uri 'none';", "object-src 'none';", "require-trusted-types-for 'script'", "trusted-types 'none'"} {
+		"form-action 'self';", "base-uri 'none';", "object-src 'none';", "require-trusted-types-for 'script'", "trusted-types 'none'",
+		"report-to csp"} {
 		if !strings.Contains(page+";", part) {
 			t.Errorf("the page's policy lacks %s: %s", part, page)
 		}
@@ -194,5 +195,38 @@ func TestT098NothingFallsThroughToAPage(t *testing.T) {
 		if a := one.read(path); a.header.Get("Cache-Control") != "no-store" || a.header.Get("ETag") != "" {
 			t.Errorf("%s: Cache-Control %q, ETag %q", path, a.header.Get("Cache-Control"), a.header.Get("ETag"))
 		}
+	}
+}
+
+// TestT096ReportsAreHeard, bounded, from our own pages alone, and without the addresses in them.
+func TestT096ReportsAreHeard(t *testing.T) {
+	b := open(t, nil)
+	if got := b.get("/").header.Get("Reporting-Endpoints"); got != `csp="/csp-reports"` {
+		t.Errorf("Reporting-Endpoints is %s", got)
+	}
+	report := `{"type":"csp-violation","url":"/patients/CANARY","body":{"documentURL":"CANARY","blockedURL":"https://evil.test/CANARY","effectiveDirective":"img-src"}}`
+	send := func(origin, media, body string) int {
+		return b.do(request{"POST", "/csp-reports", [][2]string{{"Origin", origin}, {"Content-Type", media}}, body}).status
+	}
+	for range 40 {
+		if status := send(b.origin, "application/reports+json", "["+report+","+report+"]"); status != http.StatusNoContent {
+			t.Fatalf("%d", status)
+		}
+	}
+	if status := send("https://evil.test", "application/reports+json", "["+report+"]"); status != http.StatusForbidden {
+		t.Errorf("from elsewhere: %d", status)
+	}
+	if status := send(b.origin, "text/plain", "["+report+"]"); status != http.StatusForbidden {
+		t.Errorf("as text: %d", status)
+	}
+	if status := send(b.origin, "application/reports+json", "x"); status != http.StatusBadRequest {
+		t.Errorf("no JSON: %d", status)
+	}
+	log := b.log.String()
+	if n := strings.Count(log, "directive=img-src blocked=\"another origin\""); n != 20 {
+		t.Errorf("%d reports are logged, want 20", n)
+	}
+	if strings.Contains(log, "CANARY") {
+		t.Error("the log holds an address")
 	}
 }

@@ -157,8 +157,14 @@ func (s *Server) openFront() error {
 	return s.assets.addFixed()
 }
 
-// Close gives back what Open took, in reverse order. Serve must have returned.
+// Close gives back what Open took, in reverse order. Serve should have returned; what it still answers afterwards fails.
+// It may be called twice.
 func (s *Server) Close() error {
+	s.closing.Do(func() { s.closed = s.close() })
+	return s.closed
+}
+
+func (s *Server) close() error {
 	s.end()
 	s.chores.Wait()
 	var errs []error

@@ -53,6 +53,7 @@ func (s *Server) routes() []route {
 		{del, proxied, p.api, person, s.callPlatform},
 
 		{get, callback, p.callback, everyone, s.callback},
+		{post, pathReports, p.api, everyone, s.takeReports},
 
 		{get, shared.PathHealth, p.api, everyone, s.health},
 		{head, shared.PathHealth, p.api, everyone, s.health},

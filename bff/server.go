@@ -70,13 +70,16 @@ type Server struct {
 	pages    pages
 	policies policies
 	cookies  cookies
+	reports  reportBudget
 
 	http   *fasthttp.Server
 	router fasthttp.RequestHandler
 
-	life   context.Context // ends when Close begins: calls under way are told
-	end    context.CancelFunc
-	chores sync.WaitGroup
+	life    context.Context // ends when Close begins: calls under way are told
+	end     context.CancelFunc
+	chores  sync.WaitGroup
+	closing sync.Once
+	closed  error
 }
 
 // Bounds of one connection. A platform's answer is waited for inside the handler, which no time-out of these cuts.
