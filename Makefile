@@ -6,7 +6,7 @@ BIN         := bin
 WASM        := $(BIN)/app.wasm
 STATIC      := web/static
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-WASM_SRC    := $(shell find app shared cmd/wasm -name '*.go' ! -name '*_test.go' 2>/dev/null) go.mod go.sum
+WASM_SRC    := $(shell find app shared cmd/wasm cmd/assets -name '*.go' ! -name '*_test.go' 2>/dev/null) go.mod go.sum
 DEMO_ADDR   ?= localhost:8080
 
 .DEFAULT_GOAL := help
@@ -32,9 +32,10 @@ wasm: $(STATIC)/app.wasm.br ## build the WebAssembly half, compressed
 
 $(WASM): $(WASM_SRC)
 	@mkdir -p $(BIN)
-	GOOS=js GOARCH=wasm $(GO) build -trimpath -ldflags='-s -w' -o $@ ./cmd/wasm
+	$(GO) run ./cmd/assets -overlay $(BIN)/overlay.json
+	GOOS=js GOARCH=wasm $(GO) build -overlay $(BIN)/overlay.json -trimpath -ldflags='-s -w' -o $@ ./cmd/wasm
 
-$(STATIC)/app.wasm.br: $(WASM) cmd/assets/main.go
+$(STATIC)/app.wasm.br: $(WASM)
 	$(GO) run ./cmd/assets -in $(WASM) -out $(STATIC)
 
 .PHONY: build

@@ -1,6 +1,7 @@
-// Command assets compresses the WebAssembly half for embedding: app.wasm becomes app.wasm.br (brotli, quality 11) and
-// app.wasm.gz. The raw file is not embedded; the rare client that accepts neither gets the gzip form unpacked. It is a
-// build step, pure Go, so that `make demo` needs nothing but Go and make.
+// Command assets is the build step around the WebAssembly half, pure Go, so that `make demo` needs nothing but Go and
+// make. Before the build it writes the overlay that keeps net/http out of it; after it, it compresses app.wasm for
+// embedding: app.wasm.br (brotli, quality 11) and app.wasm.gz. The raw file is not embedded; the rare client that accepts
+// neither gets the gzip form unpacked. It is no part of the product.
 package main
 
 import (
@@ -15,10 +16,17 @@ import (
 )
 
 func main() {
+	overlay := flag.String("overlay", "", "write the overlay of the WebAssembly build to this file, and stop")
 	in := flag.String("in", "", "the file to compress")
 	out := flag.String("out", "", "the directory for the compressed files")
 	flag.Parse()
-	if err := run(*in, *out); err != nil {
+	err := error(nil)
+	if *overlay != "" {
+		err = writeOverlay(*overlay)
+	} else {
+		err = run(*in, *out)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "assets:", err)
 		os.Exit(1)
 	}
