@@ -7,7 +7,6 @@ import (
 
 	"locum/bff"
 	"locum/bff/config"
-	"locum/bff/demo"
 )
 
 type serveCommand struct{ configured }
