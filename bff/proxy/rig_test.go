@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ import (
 type fake struct {
 	origin, addr string
 	listener     net.Listener // nil: reached by pipe only
+	tls          *tls.Config  // nil: plain
 
 	mu       sync.Mutex
 	requests []string
@@ -96,6 +98,9 @@ func (f *fake) hangUp() {
 }
 
 func (f *fake) serve(conn net.Conn) {
+	if f.tls != nil {
+		conn = tls.Server(conn, f.tls)
+	}
 	f.mu.Lock()
 	f.conns = append(f.conns, conn)
 	f.mu.Unlock()
@@ -194,6 +199,7 @@ type setup struct {
 	limits throttle.Limits
 	scopes string
 	only   []*fake // the clinics that are configured; nil: all fakes
+	dial   oauth.DialFunc
 }
 
 // logs collects what was logged.
@@ -254,7 +260,7 @@ func newRig(t testing.TB, s setup) *rig {
 	r.auditPath, r.auditKey = filepath.Join(dir, "audit.log"), v.DeriveKey("audit")
 	r.audit, err = audit.Open(r.auditPath, r.auditKey, "boot")
 	must(t, err)
-	r.registry, err = platform.NewRegistry([]*platform.Platform{r.platform(s)}, noSecret, r.dial())
+	r.registry, err = platform.NewRegistry([]*platform.Platform{r.platform(s)}, noSecret, r.dial(s.dial))
 	must(t, err)
 	log := slog.New(slog.NewTextHandler(r.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r.keeper, err = tokens.New(tokens.Config{Vault: v, Platforms: r.registry, Audit: r.audit, Log: log})
@@ -288,9 +294,9 @@ func (r *rig) platform(s setup) *platform.Platform {
 
 // dial is nil, for the platform's own guarded dialler, when the fakes have sockets; else it reaches them by pipe and
 // notes whoever else was asked for.
-func (r *rig) dial() oauth.DialFunc {
-	if r.fakes[0].listener != nil {
-		return nil
+func (r *rig) dial(own oauth.DialFunc) oauth.DialFunc {
+	if own != nil || r.fakes[0].listener != nil {
+		return own
 	}
 	return func(_ context.Context, network, addr string) (net.Conn, error) {
 		for _, f := range r.fakes {

@@ -1,0 +1,132 @@
+package proxy_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestClinicOverTLS: the clinic's certificate must be good for the clinic's name; else not a byte of the request leaves.
+func TestClinicOverTLS(t *testing.T) {
+	good, roots := certificate(t, "clinic.janeapp.example")
+	bad, _ := certificate(t, "stranger.janeapp.example") // nobody knows its signer
+	t.Setenv("SSL_CERT_FILE", roots)
+	t.Setenv("SSL_CERT_DIR", t.TempDir())
+	f, other, stranger := newFake(t, ""), newFake(t, ""), newFake(t, "")
+	named := map[string]string{}
+	for name, x := range map[string]*fake{"clinic": f, "other": other, "stranger": stranger} {
+		x.tls, x.origin = good, "https://"+name+".janeapp.example"
+		named[name+".janeapp.example:443"] = x.addr
+	}
+	stranger.tls = bad
+	r := newRig(t, setup{fakes: []*fake{f, other, stranger}, only: []*fake{}, dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, named[addr])
+	}})
+	for range 3 {
+		r.mustDo(r.request("GET", patients))
+	}
+	if n := r.proxy.Lines(); n != 1 || len(f.seen()) != 3 {
+		t.Errorf("%d connections for %d requests", n, len(f.seen()))
+	}
+	for i, x := range []*fake{other, stranger} {
+		q := r.write("POST", observations, "{}")
+		q.Connection = fmt.Sprint("c", i+1)
+		_, err := r.do(q)
+		wantCode(t, err, "platform_unavailable")
+		if clinic, _ := r.proxy.Budgets("jane", x.origin); len(x.seen()) != 0 || clinic.Remaining != clinic.Limit {
+			t.Errorf("%s: %d requests, budget %+v", x.origin, len(x.seen()), clinic)
+		}
+	}
+}
+
+// certificate makes a self-signed one, and a file of roots that holds it.
+func certificate(t *testing.T, name string) (*tls.Config, string) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{name}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	must(t, err)
+	roots := filepath.Join(t.TempDir(), "roots.pem")
+	must(t, os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}, roots
+}
+
+// TestIdleConnectionsEnd: connections are shared, closed when nobody has used them for a while, and all at Close.
+func TestIdleConnectionsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t, "127.0.0.1:7001")
+		r := newRig(t, setup{fakes: []*fake{f}})
+		f.answers(func(string) string {
+			time.Sleep(time.Second)
+			return jsonReply(200, ok)
+		})
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				if _, err := r.do(r.request("GET", patients)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if n := r.proxy.Lines(); n != 8 {
+			t.Errorf("%d connections for 8 calls at once", n)
+		}
+		time.Sleep(20 * time.Second)
+		r.mustDo(r.request("GET", patients))
+		time.Sleep(20 * time.Second)
+		if n := r.proxy.Lines(); n != 1 {
+			t.Errorf("%d connections after 7 were idle for 40 s", n)
+		}
+		time.Sleep(20 * time.Second)
+		if n := r.proxy.Lines(); n != 0 {
+			t.Errorf("%d connections after all were idle for 39 s", n)
+		}
+		r.mustDo(r.request("GET", patients))
+		r.proxy.Close()
+		if n := r.proxy.Lines(); n != 0 {
+			t.Errorf("%d connections after Close", n)
+		}
+	})
+}
+
+// TestClinicsBounded: the clinic that was called longest ago is forgotten, and found again.
+func TestClinicsBounded(t *testing.T) {
+	var fakes []*fake
+	for i := range 1003 {
+		fakes = append(fakes, &fake{addr: fmt.Sprintf("c%d.janeapp.example:443", i), origin: fmt.Sprintf("https://c%d.janeapp.example", i)})
+	}
+	r := newRig(t, setup{fakes: fakes, only: []*fake{}, dial: func(context.Context, string, string) (net.Conn, error) { return nil, os.ErrNotExist }})
+	var all sync.WaitGroup
+	for worker := range 16 {
+		all.Go(func() {
+			for i := worker; i < len(fakes); i += 16 {
+				q := r.request("GET", patients)
+				q.Connection = fmt.Sprint("c", i)
+				if _, err := r.do(q); err == nil {
+					t.Error("answered")
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n := r.proxy.Clinics(); n != 1000 {
+		t.Errorf("%d clinics remembered", n)
+	}
+	_, err := r.do(r.request("GET", patients))
+	wantCode(t, err, "platform_unavailable")
+}
