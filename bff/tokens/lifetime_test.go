@@ -2,6 +2,7 @@ package tokens_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,6 +61,29 @@ func TestT046OtherClock(t *testing.T) {
 					if lease := b.fresh("p1", id); lease.Generation == old.Generation {
 						t.Error("not refreshed")
 					}
+				}
+			})
+		})
+	}
+}
+
+// TestT046MinutesOff: a clock that is off by minutes is known from the Date of the answer itself.
+func TestT046MinutesOff(t *testing.T) {
+	for _, off := range []time.Duration{10 * time.Minute, -10 * time.Minute} {
+		t.Run(off.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, options{})
+				b.sandbox.SetRotation(false)
+				id := b.connect("p1", robin, b.a)
+				pass(gone)
+				b.sandbox.Advance(off)
+				b.sandbox.Answer(sandbox.EndpointRefresh, sandbox.Canned{
+					Header: map[string]string{"Date": time.Now().Add(off).UTC().Format(http.TimeFormat)},
+					Body:   b.behindBack(id).Body.Reveal(),
+				}, 1)
+				b.fresh("p1", id)
+				if fresh := b.view("p1", id).FreshFor; fresh != 300*time.Second {
+					t.Errorf("fresh for %v", fresh)
 				}
 			})
 		})
