@@ -79,12 +79,16 @@ func renderPage(handler http.Handler, a *assets, lang string, page shared.Page) 
 
 // unwanted is what go-app writes into every page and Locum does not serve: the manifest, its full-screen loader's style,
 // and what social networks would read.
-var unwanted = regexp.MustCompile(`<(link|meta)\b[^>]*("manifest"|"/app\.css"|"og:[^"]*"|"twitter:[^"]*"|"author"|"description")[^>]*>\s*`)
+var unwanted = regexp.MustCompile(`<(link|meta)\b[^>]*("manifest"|"/app\.css"|"og:[^"]*"|"twitter:[^"]*"|"author"|"description"|"theme-color")[^>]*>\s*`)
 
-// finishPage takes out what is unwanted, gives wasm_exec.js its hashed address, and starts fetching the WebAssembly
+// bareARIA is how go-app writes aria-hidden="true" and its like. For ARIA an empty value is not true (WAI-ARIA 1.2 §6.2.4).
+var bareARIA = regexp.MustCompile(`( aria-[a-z]+)([ >])`)
+
+// finishPage takes out what is unwanted, repairs what is bare, gives wasm_exec.js its hashed address, and starts fetching the WebAssembly
 // with the page.
 func finishPage(html []byte, a *assets) []byte {
 	html = unwanted.ReplaceAll(html, nil)
+	html = bareARIA.ReplaceAll(html, []byte(`$1="true"$2`))
 	html = bytes.ReplaceAll(html, []byte(`"/wasm_exec.js"`), []byte(`"`+a.resolve("/web/"+wasmExec)+`"`))
 	preload := `<link rel="preload" as="fetch" type="application/wasm" crossorigin href="` + a.resolve("/web/"+wasmFile) + `"></head>`
 	return bytes.Replace(html, []byte("</head>"), []byte(preload), 1)

@@ -11,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -138,7 +139,7 @@ func TestARestartKeepsSessions(t *testing.T) {
 	must(t, b.server.Close())
 	ln, err := net.Listen("tcp", b.addr)
 	must(t, err)
-	again, err := bff.Open(b.cfg, bff.Options{})
+	again, err := bff.Open(b.cfg, bff.Options{Log: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
