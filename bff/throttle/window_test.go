@@ -77,7 +77,7 @@ func TestT101NoWindowOverflows(t *testing.T) {
 }
 
 func saturate(t *testing.T, both throttle.Limits, seed uint64) {
-	const users, runs, orphan = 100, 20 * time.Minute, 12 * time.Second
+	const users, runs, orphan = 100, 6 * time.Minute, 12 * time.Second
 	l := throttle.New(throttle.Config{Margin: 1, Orphan: orphan})
 	seen := &counter{begin: time.Now(), class: map[string][]time.Duration{}}
 	ctx, cancel := context.WithTimeout(t.Context(), runs)
@@ -137,8 +137,9 @@ func call(ctx context.Context, l *throttle.Limiter, seen *counter, rnd *rand.Ran
 	case kind < 8: // given up, counted later
 		delay(time.Second)
 		p.Abandon()
+		late := time.Duration(rnd.Int64N(int64(orphan)))
 		go func() {
-			delay(orphan)
+			time.Sleep(late)
 			seen.count(r.Class)
 		}()
 	case kind < 12: // a stall
