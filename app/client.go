@@ -2,7 +2,6 @@ package app
 
 import (
 	"encoding/json"
-	"errors"
 	"strconv"
 	"strings"
 
@@ -46,8 +45,7 @@ func (f *failure) Error() string { return string(f.Code) }
 
 // failed wraps any error as a failure.
 func failed(err error) *failure {
-	var f *failure
-	if errors.As(err, &f) {
+	if f, ok := err.(*failure); ok { // Never wrapped: the client makes them and the pages show them.
 		return f
 	}
 	return &failure{Problem: shared.Problem{Code: shared.CodeInternal}}

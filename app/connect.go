@@ -69,111 +69,111 @@ func (p *connectPage) choose(i int) {
 // Render draws the page.
 func (p *connectPage) Render() ui.UI { return p.frame(p.shell.words.Connect.Title, p.draw) }
 
-func (p *connectPage) draw() []ui.UI {
+func (p *connectPage) draw() []part {
 	w := p.shell.words.Connect
 	switch {
 	case !p.loaded && p.fail != nil:
-		return []ui.UI{p.drawFailure()}
+		return []part{p.drawFailure()}
 	case !p.loaded:
-		return []ui.UI{p.skeletons(1)}
+		return []part{p.skeletons(1)}
 	case len(p.platforms) == 0:
-		return []ui.UI{empty("no-platform", w.NoPlatform, w.NoPlatformText)}
+		return []part{empty("no-platform", w.NoPlatform, w.NoPlatformText)}
 	}
-	submit := ui.Button().Type("submit").Class("button button-main").DataSet("test", "connect-start").Text(w.Start)
+	submit := tag("button").attr("type", "submit").class("button button-main").test("connect-start").text(w.Start)
 	if p.leaving {
-		submit = ui.Button().Type("submit").Class("button button-main").DataSet("test", "connect-start").Disabled(true).Text(w.Starting)
+		submit = tag("button").attr("type", "submit").class("button button-main").test("connect-start").attr("disabled", "true").text(w.Starting)
 	}
-	return []ui.UI{
-		ui.P().Class("lead").Text(w.Lead),
+	return []part{
+		tag("p").class("lead").text(w.Lead),
 		p.drawFailure(),
-		ui.Form().Method("post").Action("#").Class("card form").DataSet("test", "connect-form").
-			OnSubmit(p.shell.safe(p.submit), ui.EventScope("connect")).Body(
+		tag("form").attr("method", "post").attr("action", "#").class("card form").test("connect-form").
+			on("submit", p.shell, p.submit, "connect").body(
 			p.drawPlatforms(),
 			p.drawClinic(p.platforms[p.chosen]),
 			p.drawScopes(p.platforms[p.chosen]),
-			ui.Div().Class("form-foot").Body(submit, ui.P().Class("quiet").Text(w.Safety)),
+			tag("div").class("form-foot").body(submit, tag("p").class("quiet").text(w.Safety)),
 		),
 	}
 }
 
-func (p *connectPage) drawPlatforms() ui.UI {
+func (p *connectPage) drawPlatforms() part {
 	if len(p.platforms) == 1 {
-		return ui.P().Class("one-platform").Body(ui.Span().Class("label").Text(p.shell.words.Connect.Platform), ui.Strong().Text(p.platforms[0].Name))
+		return tag("p").class("one-platform").body(tag("span").class("label").text(p.shell.words.Connect.Platform), tag("strong").text(p.platforms[0].Name))
 	}
-	options := make([]ui.UI, len(p.platforms))
+	options := make([]part, len(p.platforms))
 	for i, platform := range p.platforms {
-		radio := ui.Input().Type("radio").Name("platform").ID("platform-"+platform.ID).DataSet("test", "platform").Attr("value", platform.ID).
-			OnChange(p.shell.safe(func(ui.Context, ui.Event) { p.choose(i) }), ui.EventScope("platform", platform.ID))
+		radio := tag("input").attr("type", "radio").attr("name", "platform").attr("id", "platform-"+platform.ID).test("platform").attr("value", platform.ID).
+			on("change", p.shell, func(ui.Context, ui.Event) { p.choose(i) }, "platform", platform.ID)
 		if i == p.chosen {
-			radio = radio.Checked(true)
+			radio = radio.attr("checked", "true")
 		}
-		options[i] = ui.Label().Class("option").For("platform-"+platform.ID).Body(radio, ui.Span().Text(platform.Name))
+		options[i] = tag("label").class("option").attr("for", "platform-"+platform.ID).body(radio, tag("span").text(platform.Name))
 	}
-	return ui.FieldSet().Class("field").Body(
-		ui.Legend().Class("label").Text(p.shell.words.Connect.Platform), ui.Div().Class("options").Body(options...))
+	return tag("fieldset").class("field").body(
+		tag("legend").class("label").text(p.shell.words.Connect.Platform), tag("div").class("options").body(options...))
 }
 
-func (p *connectPage) drawClinic(platform shared.Platform) ui.UI {
+func (p *connectPage) drawClinic(platform shared.Platform) part {
 	w := p.shell.words.Connect
 	hint := w.ClinicHint
 	if platform.Hint != "" {
 		hint += " " + words.Fill(w.ClinicExample, "example", platform.Hint)
 	}
-	input := ui.Input().Type("text").ID(idClinic).Name("clinic").Class("input").DataSet("test", "clinic-address").
-		Attr("autocomplete", "off").Attr("autocapitalize", "none").Attr("spellcheck", "false").Attr("inputmode", "url").
-		Aria("describedby", "clinic-hint").Placeholder(platform.Hint).
-		OnInput(p.shell.safe(p.typed), ui.EventScope("clinic", platform.ID))
+	input := tag("input").attr("type", "text").attr("id", idClinic).attr("name", "clinic").class("input").test("clinic-address").
+		attr("autocomplete", "off").attr("autocapitalize", "none").attr("spellcheck", "false").attr("inputmode", "url").
+		attr("aria-describedby", "clinic-hint").attr("placeholder", platform.Hint).
+		on("input", p.shell, p.typed, "clinic", platform.ID)
 	if p.complaint != "" {
-		input = input.Aria("invalid", "true")
+		input = input.attr("aria-invalid", "true")
 	}
-	parts := []ui.UI{
-		ui.Label().Class("label").For(idClinic).Text(w.Clinic), input,
-		ui.P().Class("hint").ID("clinic-hint").Text(hint),
+	parts := []part{
+		tag("label").class("label").attr("for", idClinic).text(w.Clinic), input,
+		tag("p").class("hint").attr("id", "clinic-hint").text(hint),
 	}
 	if p.complaint != "" {
-		parts = append(parts, ui.P().Class("complaint").Role("alert").DataSet("test", "clinic-complaint").Text(p.complaint))
+		parts = append(parts, tag("p").class("complaint").attr("role", "alert").test("clinic-complaint").text(p.complaint))
 	}
 	if len(platform.Clinics) > 0 {
 		parts = append(parts, p.drawKnown(platform))
 	}
-	return ui.Div().Class("field").Body(parts...)
+	return tag("div").class("field").body(parts...)
 }
 
 // drawKnown offers the clinics that the operator has named.
-func (p *connectPage) drawKnown(platform shared.Platform) ui.UI {
-	chips := []ui.UI{ui.Span().Class("hint").Text(p.shell.words.Connect.Known)}
+func (p *connectPage) drawKnown(platform shared.Platform) part {
+	chips := []part{tag("span").class("hint").text(p.shell.words.Connect.Known)}
 	for _, clinic := range platform.Clinics {
-		chip := ui.Button().Type("button").Class("chip-button").DataSet("test", "known-clinic").DataSet("url", clinic.URL).Text(clinic.Name).
-			OnClick(p.shell.safe(func(ui.Context, ui.Event) {
+		chip := tag("button").attr("type", "button").class("chip-button").test("known-clinic").attr("data-url", clinic.URL).text(clinic.Name).
+			on("click", p.shell, func(ui.Context, ui.Event) {
 				p.clinic, p.complaint = clinic.URL, ""
 				setField(idClinic, clinic.URL)
-			}), ui.EventScope("clinic", clinic.URL))
+			}, "clinic", clinic.URL)
 		if clinic.URL == p.clinic {
-			chip = chip.Aria("pressed", "true")
+			chip = chip.attr("aria-pressed", "true")
 		} else {
-			chip = chip.Aria("pressed", "false")
+			chip = chip.attr("aria-pressed", "false")
 		}
 		chips = append(chips, chip)
 	}
-	return ui.Div().Class("known").Body(chips...)
+	return tag("div").class("known").body(chips...)
 }
 
-func (p *connectPage) drawScopes(platform shared.Platform) ui.UI {
+func (p *connectPage) drawScopes(platform shared.Platform) part {
 	w := p.shell.words
 	if len(platform.Scopes) == 0 {
-		return ui.P().Class("quiet").Text(w.Connect.AsksLater)
+		return tag("p").class("quiet").text(w.Connect.AsksLater)
 	}
-	return ui.Div().Class("asks").DataSet("test", "asks").Body(
-		ui.H2().Class("label").Text(w.Connect.Asks), p.scopeList(platform.Scopes), ui.P().Class("hint").Text(w.Connect.AsksLater))
+	return tag("div").class("asks").test("asks").body(
+		tag("h2").class("label").text(w.Connect.Asks), p.scopeList(platform.Scopes), tag("p").class("hint").text(w.Connect.AsksLater))
 }
 
 // scopeList says scopes in words.
-func (p *page) scopeList(scopes []string) ui.UI {
-	items := make([]ui.UI, len(scopes))
+func (p *page) scopeList(scopes []string) part {
+	items := make([]part, len(scopes))
 	for i, scope := range scopes {
-		items[i] = ui.Li().DataSet("scope", scope).Body(icon(iconCheck), ui.Span().Text(p.shell.words.Scope(scope)))
+		items[i] = tag("li").attr("data-scope", scope).body(icon(iconCheck), tag("span").text(p.shell.words.Scope(scope)))
 	}
-	return ui.Ul().Class("scopes").Body(items...)
+	return tag("ul").class("scopes").body(items...)
 }
 
 func (p *connectPage) typed(ctx ui.Context, _ ui.Event) {
@@ -214,8 +214,9 @@ func (p *connectPage) start() {
 // clinicReason says why an address was refused; a reason without words of its own is said in general.
 func (p *connectPage) clinicReason(reason string) string {
 	reasons := p.shell.words.Connect.ClinicReasons
-	if text, ok := reasons[reason]; ok {
-		return text
+	text, ok := reasons.Find(reason)
+	if !ok {
+		text, _ = reasons.Find("")
 	}
-	return reasons[""]
+	return text
 }

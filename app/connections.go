@@ -1,7 +1,6 @@
 package app
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,42 +49,42 @@ func (p *connectionsPage) load() {
 // Render draws the page.
 func (p *connectionsPage) Render() ui.UI { return p.frame(p.shell.words.Connections.Title, p.draw) }
 
-func (p *connectionsPage) draw() []ui.UI {
+func (p *connectionsPage) draw() []part {
 	w := p.shell.words.Connections
-	add := ui.A().Class("button button-main").Href("/connections/new").DataSet("test", "connect-new").Body(icon(iconPlus), ui.Span().Text(w.Add))
+	add := tag("a").class("button button-main").attr("href", "/connections/new").test("connect-new").body(icon(iconPlus), tag("span").text(w.Add))
 	switch {
 	case !p.loaded && p.fail != nil:
-		return []ui.UI{p.drawFailure()}
+		return []part{p.drawFailure()}
 	case !p.loaded:
-		return []ui.UI{p.skeletons(2)}
+		return []part{p.skeletons(2)}
 	case len(p.list) == 0:
-		return []ui.UI{p.drawFailure(), empty("no-connections", w.Empty, w.Lead,
-			ui.A().Class("button button-main").Href("/connections/new").DataSet("test", "connect-new").Text(p.shell.words.Home.EmptyAction))}
+		return []part{p.drawFailure(), empty("no-connections", w.Empty, w.Lead,
+			tag("a").class("button button-main").attr("href", "/connections/new").test("connect-new").text(p.shell.words.Home.EmptyAction))}
 	}
-	cards := make([]ui.UI, len(p.list))
+	cards := make([]part, len(p.list))
 	for i, c := range p.list {
 		cards[i] = p.drawCard(c)
 	}
-	return []ui.UI{
-		ui.P().Class("lead").Text(w.Lead), p.drawFailure(),
-		ui.Div().Class("cards cards-wide").DataSet("test", "connections").Body(cards...),
-		ui.P().Class("more").Body(add),
+	return []part{
+		tag("p").class("lead").text(w.Lead), p.drawFailure(),
+		tag("div").class("cards cards-wide").test("connections").body(cards...),
+		tag("p").class("more").body(add),
 	}
 }
 
-func (p *connectionsPage) drawCard(c shared.Connection) ui.UI {
-	state := p.shell.words.ConnectionStates[c.State]
+func (p *connectionsPage) drawCard(c shared.Connection) part {
+	state := p.shell.words.ConnectionState(c.State)
 	class := "card"
 	if c.State != shared.StateConnected {
 		class += " card-warn"
 	}
-	parts := []ui.UI{
-		ui.Header().Class("card-head").Body(
-			ui.Div().Body(ui.H2().Class("card-title").Text(c.Clinic.Name), ui.P().Class("quiet").Text(c.Platform.Name+" · "+strings.TrimPrefix(c.Clinic.URL, "https://"))),
-			ui.Span().Class("chip chip-connection-"+c.State).DataSet("test", "connection-state").DataSet("state", c.State).Text(state.Title)),
+	parts := []part{
+		tag("header").class("card-head").body(
+			tag("div").body(tag("h2").class("card-title").text(c.Clinic.Name), tag("p").class("quiet").text(c.Platform.Name+" · "+strings.TrimPrefix(c.Clinic.URL, "https://"))),
+			tag("span").class("chip chip-connection-"+c.State).test("connection-state").attr("data-state", c.State).text(state.Title)),
 	}
 	if c.State != shared.StateConnected {
-		parts = append(parts, ui.P().DataSet("test", "connection-cause").Text(joinWords(state.Text, p.shell.words.Causes[c.Cause])))
+		parts = append(parts, tag("p").test("connection-cause").text(joinWords(state.Text, p.shell.words.Cause(c.Cause))))
 	}
 	parts = append(parts, p.drawLife(c), p.drawGrants(c), p.drawBudgets(c))
 	if p.asking == c.ID {
@@ -93,11 +92,11 @@ func (p *connectionsPage) drawCard(c shared.Connection) ui.UI {
 	} else {
 		parts = append(parts, p.drawActions(c))
 	}
-	return ui.Article().Class(class).DataSet("test", "connection-card").DataSet("connection", c.ID).Aria("label", c.Clinic.Name).Body(parts...)
+	return tag("article").class(class).test("connection-card").attr("data-connection", c.ID).attr("aria-label", c.Clinic.Name).body(parts...)
 }
 
 // drawLife says since when, how fresh, and until when without use.
-func (p *connectionsPage) drawLife(c shared.Connection) ui.UI {
+func (p *connectionsPage) drawLife(c shared.Connection) part {
 	w, z := p.shell.words, p.shell.zone("")
 	fresh := w.Connections.Stale
 	if c.FreshSeconds > 0 {
@@ -109,43 +108,43 @@ func (p *connectionsPage) drawLife(c shared.Connection) ui.UI {
 	}
 	since := words.Fill(w.Connections.Since, "date", z.say(z.day(c.ConnectedAt), shapeDate))
 	if c.State == shared.StateReconnect {
-		return ui.P().Class("quiet").Text(since)
+		return tag("p").class("quiet").text(since)
 	}
-	return ui.P().Class("quiet").DataSet("test", "connection-life").Text(since + ". " + fresh + " " + kept)
+	return tag("p").class("quiet").test("connection-life").text(since + ". " + fresh + " " + kept)
 }
 
-func (p *connectionsPage) drawGrants(c shared.Connection) ui.UI {
+func (p *connectionsPage) drawGrants(c shared.Connection) part {
 	w := p.shell.words.Connections
-	group := func(test, title string, scopes []string, note string) ui.UI {
+	group := func(test, title string, scopes []string, note string) part {
 		if len(scopes) == 0 {
 			return nil
 		}
-		return ui.Details().Class("grants").DataSet("test", test).Body(
-			ui.Summary().Body(ui.Span().Text(title), ui.Span().Class("count").Text(strconv.Itoa(len(scopes)))),
-			ui.If(note != "", func() ui.UI { return ui.P().Class("hint").Text(note) }),
+		return tag("details").class("grants").test(test).body(
+			tag("summary").body(tag("span").text(title), tag("span").class("count").text(strconv.Itoa(len(scopes)))),
+			when(note != "", func() part { return tag("p").class("hint").text(note) }),
 			p.scopeList(scopes))
 	}
-	return ui.Div().Class("grant-groups").Body(
+	return tag("div").class("grant-groups").body(
 		group("granted", w.Granted, c.Scopes, ""), group("more", w.More, c.More, ""), group("excess", w.Excess, c.Excess, w.ExcessText))
 }
 
-func (p *connectionsPage) drawBudgets(c shared.Connection) ui.UI {
+func (p *connectionsPage) drawBudgets(c shared.Connection) part {
 	w := p.shell.words
 	if c.Budget.Clinic.Limit == 0 {
 		return nil
 	}
-	row := func(name string, a shared.Allowance) ui.UI {
+	row := func(name string, a shared.Allowance) part {
 		left := words.Fill(w.Connections.Left, "left", strconv.Itoa(a.Remaining), "limit", strconv.Itoa(a.Limit))
 		label := words.Fill(w.Header.BudgetOf, "left", strconv.Itoa(a.Remaining), "limit", strconv.Itoa(a.Limit))
-		return ui.Li().Class("budget-row").DataSet("budget", name).Body(
-			ui.Span().Class("budget-name").Text(name), meter(a.Remaining, a.Limit, label), ui.Span().Class("budget-left").Text(left))
+		return tag("li").class("budget-row").attr("data-budget", name).body(
+			tag("span").class("budget-name").text(name), meter(a.Remaining, a.Limit, label), tag("span").class("budget-left").text(left))
 	}
-	rows := []ui.UI{row(c.Clinic.Name, c.Budget.Clinic)}
+	rows := []part{row(c.Clinic.Name, c.Budget.Clinic)}
 	for _, class := range classes(c.Budget) {
 		rows = append(rows, row(class, c.Budget.Endpoints[class]))
 	}
-	return ui.Div().Class("budgets").DataSet("test", "connection-budget").Body(
-		ui.H3().Class("label").Text(w.Connections.Budget), ui.Ul().Class("budget-rows").Body(rows...))
+	return tag("div").class("budgets").test("connection-budget").body(
+		tag("h3").class("label").text(w.Connections.Budget), tag("ul").class("budget-rows").body(rows...))
 }
 
 // classes are the endpoint classes of a budget, in the order of their names.
@@ -154,22 +153,22 @@ func classes(b shared.Budget) []string {
 	for name := range b.Endpoints {
 		names = append(names, name)
 	}
-	slices.Sort(names)
+	arrange(names, strings.Compare)
 	return names
 }
 
-func (p *connectionsPage) drawActions(c shared.Connection) ui.UI {
+func (p *connectionsPage) drawActions(c shared.Connection) part {
 	w := p.shell.words.Connections
-	action := func(test, class, text string, do func(ui.Context, ui.Event)) ui.UI {
-		return ui.Button().Type("button").Class(class).DataSet("test", test).Text(text).OnClick(p.shell.safe(do), ui.EventScope(test, c.ID))
+	action := func(test, class, text string, do func(ui.Context, ui.Event)) part {
+		return tag("button").attr("type", "button").class(class).test(test).text(text).on("click", p.shell, do, test, c.ID)
 	}
-	var actions []ui.UI
+	var actions []part
 	if c.State == shared.StateReconnect {
 		actions = append(actions, action("connection-reconnect", "button button-main", w.Reconnect,
 			func(ui.Context, ui.Event) { p.authorize(c.ID, nil) }))
 	} else {
 		actions = append(actions,
-			ui.A().Class("button").Href("/schedule/"+c.ID).DataSet("test", "connection-open").Text(p.shell.words.Home.OpenSchedule))
+			tag("a").class("button").attr("href", "/schedule/"+c.ID).test("connection-open").text(p.shell.words.Home.OpenSchedule))
 	}
 	if len(c.More) > 0 && c.State == shared.StateConnected {
 		actions = append(actions, action("connection-allow", "button", w.AllowMore,
@@ -180,23 +179,23 @@ func (p *connectionsPage) drawActions(c shared.Connection) ui.UI {
 			p.asking = c.ID
 			p.ctx.Defer(func(ui.Context) { focus("disconnect-no") })
 		}))
-	return ui.Div().Class("card-actions").Body(actions...)
+	return tag("div").class("card-actions").body(actions...)
 }
 
 // drawConfirm asks once more, in place, before a permission is given up.
-func (p *connectionsPage) drawConfirm(c shared.Connection) ui.UI {
+func (p *connectionsPage) drawConfirm(c shared.Connection) part {
 	w := p.shell.words.Connections
-	yes := ui.Button().Type("button").Class("button button-danger-main").DataSet("test", "disconnect-yes").Text(w.DisconnectYes).
-		OnClick(p.shell.safe(func(ui.Context, ui.Event) { p.disconnect(c) }), ui.EventScope("disconnect-yes", c.ID))
+	yes := tag("button").attr("type", "button").class("button button-danger-main").test("disconnect-yes").text(w.DisconnectYes).
+		on("click", p.shell, func(ui.Context, ui.Event) { p.disconnect(c) }, "disconnect-yes", c.ID)
 	if p.ending != "" {
-		yes = yes.Disabled(true)
+		yes = yes.attr("disabled", "true")
 	}
-	return ui.Div().Class("confirm").Role("group").Aria("label", words.Fill(w.DisconnectAsk, "clinic", c.Clinic.Name)).DataSet("test", "disconnect-confirm").Body(
-		ui.P().Body(ui.Strong().Text(words.Fill(w.DisconnectAsk, "clinic", c.Clinic.Name)), ui.Text(" "), ui.Span().Text(w.DisconnectText)),
-		ui.Div().Class("card-actions").Body(
+	return tag("div").class("confirm").attr("role", "group").attr("aria-label", words.Fill(w.DisconnectAsk, "clinic", c.Clinic.Name)).test("disconnect-confirm").body(
+		tag("p").body(tag("strong").text(words.Fill(w.DisconnectAsk, "clinic", c.Clinic.Name)), text(" "), tag("span").text(w.DisconnectText)),
+		tag("div").class("card-actions").body(
 			yes,
-			ui.Button().Type("button").Class("button").ID("disconnect-no").DataSet("test", "disconnect-no").Text(w.DisconnectNo).
-				OnClick(p.shell.safe(func(ui.Context, ui.Event) { p.asking = "" }), ui.EventScope("disconnect-no", c.ID)),
+			tag("button").attr("type", "button").class("button").attr("id", "disconnect-no").test("disconnect-no").text(w.DisconnectNo).
+				on("click", p.shell, func(ui.Context, ui.Event) { p.asking = "" }, "disconnect-no", c.ID),
 		))
 }
 
@@ -213,10 +212,11 @@ func (p *connectionsPage) disconnect(c shared.Connection) {
 				return
 			}
 			w := p.shell.words.Connections
-			p.notice = words.Fill(w.Disconnected, "clinic", c.Clinic.Name) + " " + w.NotRevoked
+			end := w.NotRevoked
 			if d.Revoked {
-				p.notice = words.Fill(w.Disconnected, "clinic", c.Clinic.Name) + " " + w.Revoked
+				end = w.Revoked
 			}
+			p.say(words.Fill(w.Disconnected, "clinic", c.Clinic.Name) + " " + end)
 			p.shell.staleConnections()
 			p.shell.forgetClinic(c.ID)
 			p.load()

@@ -1,23 +1,16 @@
 package app
 
-import (
-	ui "github.com/maxence-charriere/go-app/v10/pkg/app"
-)
-
 // SVG is drawn by elements with presentation attributes: the content security policy allows no style attribute, and
 // every element needs the namespace of its own (GOAPP: createElement would make an unknown HTML element).
 
 const svgNamespace = "http://www.w3.org/2000/svg"
 
-func elem(tag string) ui.HTMLElem { return ui.Elem(tag).XMLNS(svgNamespace) }
+//go:noinline
+func elem(name string) *node { return &node{name: name, svg: true} }
 
 // svg is a drawing that tells nothing to those who do not see it, unless the caller names it.
-func svg(viewBox, class string, parts ...ui.HTMLElem) ui.HTMLElem {
-	body := make([]ui.UI, len(parts))
-	for i, part := range parts {
-		body[i] = part
-	}
-	return elem("svg").Attr("viewBox", viewBox).Attr("class", class).Attr("aria-hidden", "true").Attr("focusable", "false").Body(body...)
+func svg(viewBox, class string, parts ...part) *node {
+	return elem("svg").attr("viewBox", viewBox).class(class).attr("aria-hidden", "true").attr("focusable", "false").body(parts...)
 }
 
 // Icons, as paths of a 24 × 24 drawing in strokes.
@@ -38,7 +31,7 @@ const (
 )
 
 // icon draws one of the icons in the colour of the text around it.
-func icon(path string) ui.UI {
-	return svg("0 0 24 24", "icon", elem("path").Attr("d", path).Attr("fill", "none").Attr("stroke", "currentColor").
-		Attr("stroke-width", "1.8").Attr("stroke-linecap", "round").Attr("stroke-linejoin", "round"))
+func icon(path string) part {
+	return svg("0 0 24 24", "icon", elem("path").attr("d", path).attr("fill", "none").attr("stroke", "currentColor").
+		attr("stroke-width", "1.8").attr("stroke-linecap", "round").attr("stroke-linejoin", "round"))
 }

@@ -12,64 +12,65 @@ import (
 
 // Ids that stand on every page.
 const (
-	idMain  = "main"
-	idTitle = "page-title"
+	idMain    = "main"
+	idTitle   = "page-title"
+	idProblem = "problem"
 )
 
 // frame draws a whole page around its content: header, the clinic's own bar where the page belongs to one, notices, and
 // main. A panic while drawing becomes the page that asks to be reloaded.
-func (p *page) frame(title string, content func() []ui.UI) (drawn ui.UI) {
+func (p *page) frame(title string, content func() []part) (drawn ui.UI) {
 	defer func() {
 		if r := recover(); r != nil {
 			p.shell.crashed = true
-			drawn = p.drawn(title, nil)
+			drawn = p.drawn(title, nil).element()
 		}
 	}()
-	var body []ui.UI
+	var body []part
 	if !p.shell.crashed {
 		body = content()
 	}
-	return p.drawn(title, body)
+	return p.drawn(title, body).element()
 }
 
-func (p *page) drawn(title string, body []ui.UI) ui.UI {
-	parts := []ui.UI{ui.H1().ID(idTitle).Class("page-title").TabIndex(-1).Text(title)}
+func (p *page) drawn(title string, body []part) part {
+	parts := []part{tag("h1").attr("id", idTitle).class("page-title").attr("tabindex", "-1").text(title)}
 	if p.shell.crashed {
-		body = []ui.UI{p.drawCrash()}
+		body = []part{p.drawCrash()}
 	}
-	main := ui.Main().ID(idMain).Class("main page-"+p.name).DataSet("test", "page-"+p.name).TabIndex(-1)
+	main := tag("main").attr("id", idMain).class("main page-"+p.name).test("page-"+p.name).attr("tabindex", "-1")
 	if p.waiting() {
-		main = main.Aria("busy", "true")
+		main = main.attr("aria-busy", "true")
 	} else {
-		main = main.Aria("busy", "false")
+		main = main.attr("aria-busy", "false")
 	}
-	return ui.Div().Class("shell").Body(
+	return tag("div").class("shell").body(
 		p.drawHeader(),
 		p.drawClinicBar(),
-		ui.Div().Class("notices").Aria("live", "polite").Body(p.drawNotices()...),
-		main.Body(append(parts, body...)...),
+		tag("div").class("notices").attr("aria-live", "polite").body(p.drawNotices()...),
+		main.body(append(parts, body...)...),
 	)
 }
 
 // waiting says whether the page still expects data: so it is rendered on the server, and so it begins in the browser.
 func (p *page) waiting() bool { return !p.shell.live || p.generation == 0 || p.busy > 0 }
 
-func (p *page) drawHeader() ui.UI {
+func (p *page) drawHeader() part {
 	w := p.shell.words.Header
 	name := p.shell.session.Practitioner.Name
-	return ui.Header().Class("header").Body(
-		ui.Button().Type("button").Class("skip").Text(w.Skip).OnClick(p.shell.safe(p.skip), ui.EventScope("skip")),
-		ui.A().Class("brand").Href("/").Aria("label", w.Product).Body(p.drawMark(), ui.Span().Class("brand-name").Text(w.Product)),
-		ui.Nav().Class("nav").Aria("label", w.Navigation).Body(
+	return tag("header").class("header").body(
+		tag("button").attr("type", "button").class("skip").text(w.Skip).on("click", p.shell, p.skip, "skip"),
+		tag("a").class("brand").attr("href", "/").attr("aria-label", w.Product).body(p.drawMark(), tag("span").class("brand-name").text(w.Product)),
+		tag("nav").class("nav").attr("aria-label", w.Navigation).body(
 			p.drawLink("nav-home", "/", w.Home, p.name == shared.PageHome),
 			p.drawLink("nav-connections", "/connections", w.Connections, p.name == shared.PageConnections || p.name == shared.PageConnect),
 		),
-		ui.Div().Class("who").Body(
-			ui.If(name != "", func() ui.UI {
-				return ui.Span().Class("who-name").DataSet("test", "practitioner").Title(words.Fill(w.SignedIn, "name", name)).Text(name)
+		tag("div").class("who").body(
+			when(name != "", func() part {
+				return tag("span").class("who-name").test("practitioner").attr("title", words.Fill(w.SignedIn, "name", name)).text(name)
 			}),
-			ui.Form().Method("post").Action(shared.PathSignOut).Class("sign-out").Body(
-				ui.Button().Type("submit").Class("button button-quiet").DataSet("test", "sign-out").Text(w.SignOut),
+			tag("form").attr("method", "post").attr("action", shared.PathSignOut).class("sign-out").body(
+				tag("button").attr("type", "submit").class("button button-quiet").test("sign-out").text(w.SignOut),
 			),
 		),
 	)
@@ -78,24 +79,24 @@ func (p *page) drawHeader() ui.UI {
 // skip moves the keyboard over the header. An anchor would be a navigation to go-app, and load everything again.
 func (p *page) skip(ui.Context, ui.Event) { focus(idMain) }
 
-func (p *page) drawLink(test, href, text string, current bool) ui.UI {
-	link := ui.A().Class("nav-link").Href(href).DataSet("test", test).Text(text)
+func (p *page) drawLink(test, href, text string, current bool) part {
+	link := tag("a").class("nav-link").attr("href", href).test(test).text(text)
 	if current {
-		link = link.Aria("current", "page")
+		link = link.attr("aria-current", "page")
 	}
 	return link
 }
 
 // drawMark is the product's mark, drawn in the colour of its text.
-func (p *page) drawMark() ui.UI {
+func (p *page) drawMark() part {
 	return svg("0 0 32 32", "brand-mark",
-		elem("path").Attr("d", "M9 5v13a9 9 0 0 0 9 9h6").Attr("fill", "none").Attr("stroke", "currentColor").Attr("stroke-width", "4").Attr("stroke-linecap", "round"),
-		elem("circle").Attr("cx", "22").Attr("cy", "11").Attr("r", "5").Attr("fill", "currentColor"),
+		elem("path").attr("d", "M9 5v13a9 9 0 0 0 9 9h6").attr("fill", "none").attr("stroke", "currentColor").attr("stroke-width", "4").attr("stroke-linecap", "round"),
+		elem("circle").attr("cx", "22").attr("cy", "11").attr("r", "5").attr("fill", "currentColor"),
 	)
 }
 
 // drawClinicBar is the second bar of the pages that show one clinic: its name, its pages, and its request budget.
-func (p *page) drawClinicBar() ui.UI {
+func (p *page) drawClinicBar() part {
 	switch p.name {
 	case shared.PageSchedule, shared.PagePatients, shared.PagePatient:
 	default:
@@ -103,14 +104,14 @@ func (p *page) drawClinicBar() ui.UI {
 	}
 	id, w := p.connectionID(), p.shell.words.Header
 	known, _ := p.shell.knownConnection(id)
-	bar := ui.Div().Class("clinic-bar").DataSet("test", "clinic-bar")
-	name := ui.Span().Class("clinic-name").DataSet("test", "clinic-name")
+	bar := tag("div").class("clinic-bar").test("clinic-bar")
+	name := tag("span").class("clinic-name").test("clinic-name")
 	if known.Clinic.Name == "" {
-		return bar.Body(name.Body(skeleton("short")))
+		return bar.body(name.body(skeleton("short")))
 	}
-	return bar.Body(
-		name.Text(known.Clinic.Name),
-		ui.Nav().Class("nav").Aria("label", w.ClinicNavigation).Body(
+	return bar.body(
+		name.text(known.Clinic.Name),
+		tag("nav").class("nav").attr("aria-label", w.ClinicNavigation).body(
 			p.drawLink("nav-schedule", "/schedule/"+id, w.Schedule, p.name == shared.PageSchedule),
 			p.drawLink("nav-patients", "/patients/"+id, w.Patients, p.name != shared.PageSchedule),
 		),
@@ -118,22 +119,22 @@ func (p *page) drawClinicBar() ui.UI {
 	)
 }
 
-func (p *page) drawBudget(c *clinic) ui.UI {
+func (p *page) drawBudget(c *clinic) part {
 	left, ok := c.allowance()
 	if !ok {
 		return nil
 	}
 	w := p.shell.words
 	text := words.Fill(w.Header.BudgetOf, "left", strconv.Itoa(left.Remaining), "limit", strconv.Itoa(left.Limit))
-	return ui.Div().Class("budget").DataSet("test", "budget").Title(w.Header.Budget+": "+text).Body(
-		ui.Span().Class("budget-label").Text(w.Header.Budget),
+	return tag("div").class("budget").test("budget").attr("title", w.Header.Budget+": "+text).body(
+		tag("span").class("budget-label").text(w.Header.Budget),
 		meter(left.Remaining, left.Limit, text),
-		ui.Span().Class("budget-left").DataSet("test", "budget-left").Text(words.Fill(w.Connections.Left, "left", strconv.Itoa(left.Remaining), "limit", strconv.Itoa(left.Limit))),
+		tag("span").class("budget-left").test("budget-left").text(words.Fill(w.Connections.Left, "left", strconv.Itoa(left.Remaining), "limit", strconv.Itoa(left.Limit))),
 	)
 }
 
 // meter is a bar of what is left of a limit.
-func meter(left, limit int, label string) ui.UI {
+func meter(left, limit int, label string) part {
 	class := "meter"
 	if left*5 < limit {
 		class += " meter-low"
@@ -143,22 +144,22 @@ func meter(left, limit int, label string) ui.UI {
 		width = min(100, max(0, left*100/limit))
 	}
 	return svg("0 0 100 8", class,
-		elem("rect").Attr("class", "meter-track").Attr("width", "100").Attr("height", "8").Attr("rx", "4"),
-		elem("rect").Attr("class", "meter-fill").Attr("width", strconv.Itoa(width)).Attr("height", "8").Attr("rx", "4"),
-	).Attr("role", "img").Attr("aria-label", label).Attr("preserveAspectRatio", "none").Attr("aria-hidden", "false")
+		elem("rect").attr("class", "meter-track").attr("width", "100").attr("height", "8").attr("rx", "4"),
+		elem("rect").attr("class", "meter-fill").attr("width", strconv.Itoa(width)).attr("height", "8").attr("rx", "4"),
+	).attr("role", "img").attr("aria-label", label).attr("preserveAspectRatio", "none").attr("aria-hidden", "false")
 }
 
-func (p *page) drawNotices() []ui.UI {
-	var all []ui.UI
+func (p *page) drawNotices() []part {
+	var all []part
 	if p.notice != "" {
-		all = append(all, ui.Div().Class("notice notice-good").DataSet("test", "notice").Body(
-			icon(iconCheck), ui.Span().Text(p.notice)))
+		all = append(all, tag("div").class("notice notice-good").test("notice").body(
+			icon(iconCheck), tag("span").text(p.notice)))
 	}
 	if p.shell.outdated {
 		say := p.shell.words.Problem(words.CodeNewVersion)
-		all = append(all, ui.Div().Class("notice").DataSet("test", "outdated").Body(
-			ui.Span().Text(say.Title+". "+say.Text),
-			ui.Button().Type("button").Class("button button-quiet").Text(say.Next).OnClick(p.shell.safe(p.reload), ui.EventScope("outdated"))))
+		all = append(all, tag("div").class("notice").test("outdated").body(
+			tag("span").text(say.Title+". "+say.Text),
+			tag("button").attr("type", "button").class("button button-quiet").text(say.Next).on("click", p.shell, p.reload, "outdated")))
 	}
 	if session := p.shell.drawSession(); session != nil {
 		all = append(all, session)
@@ -169,35 +170,35 @@ func (p *page) drawNotices() []ui.UI {
 func (p *page) reload(ui.Context, ui.Event) { reload() }
 
 // drawCrash is all that a page shows after a panic: nothing half-drawn, and the one thing that helps.
-func (p *page) drawCrash() ui.UI {
+func (p *page) drawCrash() part {
 	say := p.shell.words.Problem(words.CodeCrashed)
-	return ui.Div().Class("notice notice-bad").Role("alert").DataSet("test", "crashed").Body(
-		ui.Div().Class("notice-words").Body(ui.Strong().Text(say.Title), ui.P().Text(say.Text)),
-		ui.Button().Type("button").Class("button").Text(say.Next).OnClick(p.shell.safe(p.reload), ui.EventScope("crashed")),
+	return tag("div").class("notice notice-bad").attr("role", "alert").test("crashed").body(
+		tag("div").class("notice-words").body(tag("strong").text(say.Title), tag("p").text(say.Text)),
+		tag("button").attr("type", "button").class("button").text(say.Next).on("click", p.shell, p.reload, "crashed"),
 	)
 }
 
 // skeleton stands where text will be.
-func skeleton(size string) ui.UI {
-	return ui.Span().Class("skeleton skeleton-"+size).Aria("hidden", "true")
+func skeleton(size string) part {
+	return tag("span").class("skeleton skeleton-"+size).attr("aria-hidden", "true")
 }
 
 // skeletons stand where a list will be, with one word for those who do not see them.
-func (p *page) skeletons(n int) ui.UI {
-	lines := []ui.UI{ui.Span().Class("hidden").Text(p.shell.words.Common.Loading)}
+func (p *page) skeletons(n int) part {
+	lines := []part{tag("span").class("hidden").text(p.shell.words.Common.Loading)}
 	for range n {
-		lines = append(lines, ui.Div().Class("card skeleton-card").Body(skeleton("short"), skeleton("long")))
+		lines = append(lines, tag("div").class("card skeleton-card").body(skeleton("short"), skeleton("long")))
 	}
-	return ui.Div().Class("skeletons").DataSet("test", "loading").Body(lines...)
+	return tag("div").class("skeletons").test("loading").body(lines...)
 }
 
 // empty is an inviting place where there is nothing yet.
-func empty(test, title, text string, more ...ui.UI) ui.UI {
-	return ui.Div().Class("empty").DataSet("test", test).Body(
-		append([]ui.UI{icon(iconLeaf), ui.H2().Class("empty-title").Text(title), ui.P().Text(text)}, more...)...)
+func empty(test, title, text string, more ...part) part {
+	return tag("div").class("empty").test(test).body(
+		append([]part{icon(iconLeaf), tag("h2").class("empty-title").text(title), tag("p").text(text)}, more...)...)
 }
 
 // timeTag is a moment in words that a machine can read.
-func timeTag(t time.Time, text string) ui.UI {
-	return ui.Time().DateTime(t.UTC().Format(time.RFC3339)).Text(text)
+func timeTag(t time.Time, text string) part {
+	return tag("time").attr("datetime", t.UTC().Format(time.RFC3339)).text(text)
 }

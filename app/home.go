@@ -103,70 +103,70 @@ func (p *homePage) Render() ui.UI {
 	return p.frame(title, p.draw)
 }
 
-func (p *homePage) draw() []ui.UI {
+func (p *homePage) draw() []part {
 	switch {
 	case p.fail != nil:
-		return []ui.UI{p.drawFailure()}
+		return []part{p.drawFailure()}
 	case !p.loaded:
-		return []ui.UI{p.skeletons(2)}
+		return []part{p.skeletons(2)}
 	case len(p.connections) == 0:
-		return []ui.UI{p.drawInvitation()}
+		return []part{p.drawInvitation()}
 	}
-	cards := make([]ui.UI, len(p.connections))
+	cards := make([]part, len(p.connections))
 	for i, c := range p.connections {
 		cards[i] = p.drawClinic(c)
 	}
-	return []ui.UI{
-		ui.Div().Class("cards").DataSet("test", "clinics").Body(cards...),
-		ui.P().Class("more").Body(ui.A().Class("button button-quiet").Href("/connections/new").DataSet("test", "connect-another").Body(
-			icon(iconPlus), ui.Span().Text(p.shell.words.Home.Another))),
+	return []part{
+		tag("div").class("cards").test("clinics").body(cards...),
+		tag("p").class("more").body(tag("a").class("button button-quiet").attr("href", "/connections/new").test("connect-another").body(
+			icon(iconPlus), tag("span").text(p.shell.words.Home.Another))),
 	}
 }
 
-func (p *homePage) drawInvitation() ui.UI {
+func (p *homePage) drawInvitation() part {
 	w := p.shell.words.Home
-	promise := func(path, text string) ui.UI {
-		return ui.Li().Class("promise").Body(icon(path), ui.Span().Text(text))
+	promise := func(path, text string) part {
+		return tag("li").class("promise").body(icon(path), tag("span").text(text))
 	}
-	return ui.Section().Class("invitation card").DataSet("test", "empty-home").Body(
-		ui.H2().Class("invitation-title").Text(w.EmptyTitle),
-		ui.P().Class("lead").Text(w.EmptyText),
-		ui.A().Class("button button-main").Href("/connections/new").DataSet("test", "connect-first").Text(w.EmptyAction),
-		ui.Ul().Class("promises").Body(
+	return tag("section").class("invitation card").test("empty-home").body(
+		tag("h2").class("invitation-title").text(w.EmptyTitle),
+		tag("p").class("lead").text(w.EmptyText),
+		tag("a").class("button button-main").attr("href", "/connections/new").test("connect-first").text(w.EmptyAction),
+		tag("ul").class("promises").body(
 			promise(iconKey, w.EmptyPromise1), promise(iconHand, w.EmptyPromise2), promise(iconShield, w.EmptyPromise3)),
 	)
 }
 
-func (p *homePage) drawClinic(c shared.Connection) ui.UI {
+func (p *homePage) drawClinic(c shared.Connection) part {
 	w := p.shell.words
-	lines := []ui.UI{ui.Header().Class("card-head").Body(
-		ui.H2().Class("card-title").Text(c.Clinic.Name),
-		ui.Span().Class("quiet").Text(c.Platform.Name),
+	lines := []part{tag("header").class("card-head").body(
+		tag("h2").class("card-title").text(c.Clinic.Name),
+		tag("span").class("quiet").text(c.Platform.Name),
 	)}
 	if c.State == shared.StateReconnect || c.State == shared.StateMisconfigured {
-		say := w.ConnectionStates[c.State]
-		return ui.Article().Class("card card-warn").DataSet("test", "clinic-card").DataSet("connection", c.ID).Body(append(lines,
-			ui.P().Body(ui.Strong().Text(say.Title), ui.Text(" "), ui.Span().Text(say.Text)),
-			ui.A().Class("button").Href("/connections").DataSet("test", "clinic-attention").Text(w.Home.Attention))...)
+		say := w.ConnectionState(c.State)
+		return tag("article").class("card card-warn").test("clinic-card").attr("data-connection", c.ID).body(append(lines,
+			tag("p").body(tag("strong").text(say.Title), text(" "), tag("span").text(say.Text)),
+			tag("a").class("button").attr("href", "/connections").test("clinic-attention").text(w.Home.Attention))...)
 	}
-	return ui.Article().Class("card").DataSet("test", "clinic-card").DataSet("connection", c.ID).Body(append(lines,
+	return tag("article").class("card").test("clinic-card").attr("data-connection", c.ID).body(append(lines,
 		p.drawGlance(p.glances[c.ID]),
-		ui.Div().Class("card-actions").Body(
-			ui.A().Class("button button-main").Href("/schedule/"+c.ID).DataSet("test", "open-schedule").Body(icon(iconCalendar), ui.Span().Text(w.Home.OpenSchedule)),
-			ui.A().Class("button").Href("/patients/"+c.ID).DataSet("test", "open-patients").Body(icon(iconPeople), ui.Span().Text(w.Home.OpenPatients)),
+		tag("div").class("card-actions").body(
+			tag("a").class("button button-main").attr("href", "/schedule/"+c.ID).test("open-schedule").body(icon(iconCalendar), tag("span").text(w.Home.OpenSchedule)),
+			tag("a").class("button").attr("href", "/patients/"+c.ID).test("open-patients").body(icon(iconPeople), tag("span").text(w.Home.OpenPatients)),
 		))...)
 }
 
-func (p *homePage) drawGlance(g glance) ui.UI {
+func (p *homePage) drawGlance(g glance) part {
 	w := p.shell.words.Home
-	line := ui.P().Class("glance").DataSet("test", "glance")
+	line := tag("p").class("glance").test("glance")
 	switch {
 	case !g.loaded:
-		return line.Body(skeleton("long"))
+		return line.body(skeleton("long"))
 	case g.fail != nil:
-		return line.Class("quiet").Text(p.shell.words.Problem(g.fail.Code).Title)
+		return line.class("quiet").text(p.shell.words.Problem(g.fail.Code).Title)
 	case g.count == 0:
-		return line.Text(w.NoneToday)
+		return line.text(w.NoneToday)
 	}
 	rest := w.DoneToday
 	if g.next.ID != "" {
@@ -175,6 +175,6 @@ func (p *homePage) drawGlance(g glance) ui.UI {
 			rest = words.Fill(w.NextNow, "time", g.zone.clock(g.next.StartAt))
 		}
 	}
-	return line.Body(
-		ui.Strong().Text(p.shell.words.N(w.Glance, g.count)), ui.Text(" · "), ui.Span().Text(rest))
+	return line.body(
+		tag("strong").text(p.shell.words.N(w.Glance, g.count)), text(" · "), tag("span").text(rest))
 }

@@ -9,22 +9,22 @@ import (
 
 // drawFailure explains why the page could not do something, and offers the one next step that helps: Reconnect and
 // Allow leave for the platform with the page and patient as context, a spent budget counts down, the rest tries again.
-func (p *page) drawFailure() ui.UI {
+func (p *page) drawFailure() part {
 	if p.fail == nil {
 		return nil
 	}
 	w, code := p.shell.words, p.fail.Code
 	say := w.Problem(code)
 	text := words.Fill(say.Text, "time", span(w, max(0, p.wait())), "scope", w.Scope(p.fail.Params["scope"]))
-	notice := ui.Div().Class("notice notice-"+tone(code)).Role("alert").DataSet("test", "problem").DataSet("code", string(code)).ID("problem")
-	lines := []ui.UI{ui.Strong().Text(say.Title), ui.P().Text(text)}
+	notice := tag("div").class("notice notice-"+tone(code)).attr("role", "alert").test("problem").attr("data-code", string(code)).attr("id", idProblem).attr("tabindex", "-1")
+	lines := []part{tag("strong").text(say.Title), tag("p").text(text)}
 	if p.fail.detail != "" {
-		lines = append(lines, ui.P().Class("quiet").Text(p.fail.detail))
+		lines = append(lines, tag("p").class("quiet").text(p.fail.detail))
 	}
 	if p.fail.RequestID != "" && code == shared.CodeInternal {
-		lines = append(lines, ui.P().Class("quiet mono").Text(p.fail.RequestID))
+		lines = append(lines, tag("p").class("quiet mono").text(p.fail.RequestID))
 	}
-	return notice.Body(icon(iconWarn), ui.Div().Class("notice-words").Body(lines...), p.drawNextStep(say))
+	return notice.body(icon(iconWarn), tag("div").class("notice-words").body(lines...), p.drawNextStep(say))
 }
 
 // tone is how serious a problem looks.
@@ -36,13 +36,13 @@ func tone(code shared.Code) string {
 	return "bad"
 }
 
-func (p *page) drawNextStep(say words.Say) ui.UI {
-	button := func(test string, do func(ui.Context, ui.Event)) ui.UI {
-		return ui.Button().Type("button").Class("button").DataSet("test", test).Text(say.Next).
-			OnClick(p.shell.safe(do), ui.EventScope("next", test))
+func (p *page) drawNextStep(say words.Say) part {
+	button := func(test string, do func(ui.Context, ui.Event)) part {
+		return tag("button").attr("type", "button").class("button").test(test).text(say.Next).
+			on("click", p.shell, do, "next", test)
 	}
-	link := func(href string) ui.UI {
-		return ui.A().Class("button").DataSet("test", "problem-link").Href(href).Text(say.Next)
+	link := func(href string) part {
+		return tag("a").class("button").test("problem-link").attr("href", href).text(say.Next)
 	}
 	switch p.fail.Code {
 	case shared.CodeReconnectNeeded:

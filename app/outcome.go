@@ -95,41 +95,41 @@ func (p *outcomePage) origin() string {
 // Render draws the page.
 func (p *outcomePage) Render() ui.UI { return p.frame(p.shell.words.Result.Title, p.draw) }
 
-func (p *outcomePage) draw() []ui.UI {
+func (p *outcomePage) draw() []part {
 	w := p.shell.words
 	switch {
 	case p.fail != nil:
-		return []ui.UI{p.drawFailure()}
+		return []part{p.drawFailure()}
 	case p.outcome.Code == "":
-		return []ui.UI{ui.P().Class("lead working").DataSet("test", "outcome-checking").Text(w.Result.Checking)}
+		return []part{tag("p").class("lead working").test("outcome-checking").text(w.Result.Checking)}
 	}
 	say := w.Outcome(p.outcome.Code)
-	return []ui.UI{ui.Section().Class("card outcome").DataSet("test", "outcome").DataSet("code", string(p.outcome.Code)).Role("status").Body(
-		ui.H2().Class("card-title").Text(say.Title),
-		ui.P().Class("lead").Text(say.Text),
-		ui.Div().Class("card-actions").Body(p.drawSteps(say)...),
+	return []part{tag("section").class("card outcome").test("outcome").attr("data-code", string(p.outcome.Code)).attr("role", "status").body(
+		tag("h2").class("card-title").text(say.Title),
+		tag("p").class("lead").text(say.Text),
+		tag("div").class("card-actions").body(p.drawSteps(say)...),
 	)}
 }
 
 // drawSteps offers the next step first, and always a way home.
-func (p *outcomePage) drawSteps(say words.Say) []ui.UI {
+func (p *outcomePage) drawSteps(say words.Say) []part {
 	w := p.shell.words.Result
-	home := ui.A().Class("button button-quiet").DataSet("test", "outcome-home").Href("/").Text(w.Home)
-	next := ui.A().Class("button button-main").DataSet("test", "outcome-next").Href(p.nextHref()).Text(say.Next)
+	home := tag("a").class("button button-quiet").test("outcome-home").attr("href", "/").text(w.Home)
+	next := tag("a").class("button button-main").test("outcome-next").attr("href", p.nextHref()).text(say.Next)
 	switch p.outcome.Code {
 	case shared.OutcomeConnected:
-		return []ui.UI{next}
+		return []part{next}
 	case shared.OutcomePending:
-		check := ui.Button().Type("button").Class("button").DataSet("test", "outcome-check").Text(w.CheckAgain).
-			OnClick(p.shell.safe(func(ui.Context, ui.Event) { p.load() }), ui.EventScope("outcome-check"))
-		return []ui.UI{check, next, home}
+		check := tag("button").attr("type", "button").class("button").test("outcome-check").text(w.CheckAgain).
+			on("click", p.shell, func(ui.Context, ui.Event) { p.load() }, "outcome-check")
+		return []part{check, next, home}
 	case shared.OutcomeMisconfigured:
-		return []ui.UI{next}
+		return []part{next}
 	}
 	if origin := p.origin(); origin != "/" {
-		return []ui.UI{next, ui.A().Class("button").DataSet("test", "outcome-back").Href(origin).Text(w.BackTo), home}
+		return []part{next, tag("a").class("button").test("outcome-back").attr("href", origin).text(w.BackTo), home}
 	}
-	return []ui.UI{next, home}
+	return []part{next, home}
 }
 
 // nextHref is where the next step leads: back after success, else to a new attempt at the same platform; an attempt that

@@ -31,7 +31,8 @@ type page struct {
 	failedAt   time.Time
 	again      func() // repeats what failed
 	tried      bool   // the one repetition without being asked has been made
-	notice     string
+	notice     string // a quiet word that something has worked
+	noticeAt   time.Time
 }
 
 // CompoID makes every navigation a new component for go-app: nothing of the last one, not even a half-typed note,
@@ -57,7 +58,8 @@ func (p *page) arrive(ctx ui.Context, title string) bool {
 	p.params, p.query = params, at.Query()
 	first := p.shell.page == nil
 	p.shell.page, p.shell.crashed = p, false
-	p.notice, p.shell.flash = p.shell.flash, ""
+	p.say(p.shell.flash)
+	p.shell.flash = ""
 	if p.shell.ending() || time.Since(p.shell.sessionAt) > sessionStale {
 		p.background(p.shell.askSession)
 	}
@@ -151,6 +153,12 @@ func (p *page) failedWith(err error, again func()) {
 	p.fail, p.failedAt, p.again = failed(err), time.Now(), again
 }
 
+// noticeFor is how long a quiet word stays.
+const noticeFor = 15 * time.Second
+
+// say shows a quiet word for a while; "" takes it away.
+func (p *page) say(notice string) { p.notice, p.noticeAt = notice, time.Now() }
+
 // succeeded clears what an earlier failure said.
 func (p *page) succeeded() { p.fail, p.again, p.tried = nil, nil, false }
 
@@ -165,8 +173,11 @@ func (p *page) repeat() {
 	}
 }
 
-// counting says whether the page waits for the clinic's budget.
-func (p *page) counting() bool {
+// counting says whether something on the page changes by the second.
+func (p *page) counting() bool { return p.notice != "" || p.pausing() }
+
+// pausing says whether the page waits for the clinic's budget.
+func (p *page) pausing() bool {
 	return p.fail != nil && p.fail.Code == shared.CodeBudgetSpent && p.again != nil
 }
 
@@ -180,7 +191,10 @@ func (p *page) wait() time.Duration {
 
 // countDown repeats once, without being asked, what the clinic's budget had refused.
 func (p *page) countDown() {
-	if p.counting() && !p.tried && p.wait() <= 0 {
+	if time.Since(p.noticeAt) > noticeFor {
+		p.notice = ""
+	}
+	if p.pausing() && !p.tried && p.wait() <= 0 {
 		p.tried = true
 		p.repeat()
 	}

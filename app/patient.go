@@ -1,18 +1,259 @@
 package app
 
-import ui "github.com/maxence-charriere/go-app/v10/pkg/app"
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"time"
 
+	ui "github.com/maxence-charriere/go-app/v10/pkg/app"
+
+	"locum/app/words"
+	"locum/shared"
+)
+
+// patientPage is one patient of one clinic. Who it is stands on top, always in view; then the observations and the
+// appointments. Every answer is checked to be of this patient before it is shown (clinic.patient and its like).
 type patientPage struct {
 	page
 	patientState
 }
 
-type patientState struct{}
+type patientState struct {
+	loaded  bool
+	record  record
+	allPast bool
+	form    observationForm
+	editing string // the observation whose note is being changed
+	saving  bool
+}
 
-// OnNav empties the page.
-func (p *patientPage) OnNav(ctx ui.Context) { p.arrive(ctx, p.shell.words.Patient.Title) }
+// record is what is loaded of one patient.
+type record struct {
+	connection   shared.Connection
+	zone         zone
+	today        date
+	patient      patient
+	appointments []appointment
+	observations []observation
+	treatments   map[string]string
+	staff        map[string]string
+	err          error // of the parts below the identity
+}
+
+const pastShown = 6
+
+// OnNav empties the page, and only then loads the patient whom the address names.
+func (p *patientPage) OnNav(ctx ui.Context) {
+	defer p.shell.caught()
+	p.patientState = patientState{}
+	if p.arrive(ctx, p.shell.words.Patient.Title) {
+		p.load()
+	}
+}
+
+func (p *patientPage) load() {
+	connection, id := p.connectionID(), p.params["patient"]
+	async(&p.page, func() (record, error) { return p.shell.loadRecord(connection, id) }, func(r record, err error) {
+		if err != nil {
+			p.failedWith(err, p.load)
+			return
+		}
+		p.loaded, p.record = true, r
+		p.succeeded()
+		if r.err != nil {
+			p.failedWith(r.err, p.load)
+		}
+	})
+}
+
+// loadRecord reads a patient: identity, appointments and observations side by side, then the names in them. It blocks.
+func (s *shell) loadRecord(connection, id string) (r record, err error) {
+	if r.connection, err = s.connection(connection); err != nil {
+		return r, err
+	}
+	clinic := s.clinic(connection)
+	err = together(s,
+		func() (err error) { r.patient, err = clinic.patient(id); return err },
+		func() error { r.zone = s.zone(clinic.zoneName()); return nil },
+	)
+	if err != nil {
+		return record{}, err
+	}
+	r.today = r.zone.day(time.Now())
+	r.err = together(s,
+		func() (err error) {
+			if r.may("appointments:read") {
+				r.appointments, err = clinic.patientAppointments(id)
+			}
+			return err
+		},
+		func() (err error) {
+			if r.may("observations:read") {
+				r.observations, err = clinic.observations(id)
+			}
+			return err
+		})
+	s.nameRecord(clinic, &r)
+	return r, nil
+}
+
+// nameRecord resolves the names in a record; one that cannot be resolved leaves its place empty.
+func (s *shell) nameRecord(c *clinic, r *record) {
+	var staff, treatments []string
+	for _, a := range r.appointments {
+		staff, treatments = append(staff, a.Staff), append(treatments, a.Treatment)
+	}
+	for _, o := range r.observations {
+		staff = append(staff, o.Practitioner)
+	}
+	_ = together(s,
+		func() (err error) {
+			if r.may("staff_members:read") {
+				r.staff, err = c.people(kindStaff, staff)
+			}
+			return err
+		},
+		func() (err error) {
+			if r.may("treatments:read") {
+				r.treatments, err = c.people(kindTreatment, treatments)
+			}
+			return err
+		})
+}
+
+// may says whether the practitioner has granted a scope.
+func (r record) may(scope string) bool { return slices.Contains(r.connection.Scopes, scope) }
 
 // Render draws the page.
 func (p *patientPage) Render() ui.UI {
-	return p.frame(p.shell.words.Patient.Title, func() []ui.UI { return nil })
+	return p.frame(p.shell.words.Patient.Title, p.draw)
+}
+
+func (p *patientPage) draw() []part {
+	if !p.loaded {
+		if p.fail != nil {
+			return []part{p.drawFailure()}
+		}
+		return []part{p.skeletons(3)}
+	}
+	return []part{
+		p.drawIdentity(),
+		p.drawFailure(),
+		tag("div").class("record").body(p.drawObservations(), p.drawAppointments()),
+	}
+}
+
+// drawIdentity is who this is: always in view, with two identifiers at least, so that nobody reads or writes in the
+// wrong record.
+func (p *patientPage) drawIdentity() part {
+	w, one := p.shell.words.Patient, p.record.patient
+	names := []part{tag("span").class("identity-legal").test("patient-name").text(cmp.Or(joinWords(one.Prefix, one.name()), w.Unnamed))}
+	if one.Preferred != "" {
+		names = append(names, tag("span").class("quiet").test("patient-preferred").text(w.Preferred+" “"+one.Preferred+"”"))
+	}
+	if one.Status != "" && one.Status != "active" {
+		names = append(names, tag("span").class("chip chip-"+one.Status).test("patient-status").text(p.shell.words.PatientStatus(one.Status)))
+	}
+	return tag("section").class("identity identity-"+one.Status).test("identity").attr("data-patient", one.ID).attr("aria-label", w.Banner).body(
+		tag("div").class("identity-name").body(names...),
+		tag("dl").class("facts").body(
+			fact(w.Born, "patient-born", p.page.drawBirth(p.record.zone, one, p.record.today)...),
+			fact(w.Sex, "patient-sex", text(joinWith(" · ", p.shell.words.Sex(one.Sex), one.Gender))),
+			fact(w.Pronouns, "patient-pronouns", text(one.Pronouns)),
+			fact(w.Number, "patient-number", text(one.Number)),
+			fact(w.Guardian, "patient-guardian", text(one.Guardian)),
+			fact(w.Contact, "patient-contact", text(joinWith(" · ", one.reachable(), one.Email))),
+		))
+}
+
+// fact is one named value; without a value it is left out.
+func fact(name, test string, value ...part) part {
+	if len(value) == 1 && value[0] == text("") {
+		return nil
+	}
+	return tag("div").class("fact").body(tag("dt").text(name), tag("dd").test(test).body(value...))
+}
+
+// joinWith joins what is not empty.
+func joinWith(between string, parts ...string) (joined string) {
+	for _, part := range parts {
+		if part != "" && joined != "" {
+			joined += between
+		}
+		joined += part
+	}
+	return joined
+}
+
+// visits splits a patient's appointments: those to come that take place, the next first; and all others, the last first.
+func visits(list []appointment, now time.Time) (upcoming, past []appointment) {
+	for _, a := range list {
+		if a.EndAt.After(now) && !a.off() {
+			upcoming = append(upcoming, a)
+		} else {
+			past = append(past, a)
+		}
+	}
+	byStart := func(a, b appointment) int { return cmp.Or(a.StartAt.Compare(b.StartAt), cmp.Compare(a.ID, b.ID)) }
+	arrange(upcoming, byStart)
+	arrange(past, func(a, b appointment) int { return byStart(b, a) })
+	return upcoming, past
+}
+
+func (p *patientPage) drawAppointments() part {
+	w := p.shell.words.Patient
+	if !p.record.may("appointments:read") {
+		return tag("section").class("part").body(p.drawDenied("appointments:read"))
+	}
+	upcoming, past := visits(p.record.appointments, time.Now())
+	shown := past
+	if !p.allPast && len(past) > pastShown {
+		shown = past[:pastShown]
+	}
+	var more part
+	if len(shown) < len(past) {
+		more = tag("button").attr("type", "button").class("button button-quiet").test("past-all").
+			text(words.Fill(w.AllPast, "n", strconv.Itoa(len(past)))).
+			on("click", p.shell, func(ui.Context, ui.Event) { p.allPast = true }, "past-all")
+	}
+	return tag("section").class("part").test("patient-appointments").body(
+		tag("h2").class("part-title").text(w.Upcoming), p.drawVisits("upcoming", upcoming, w.NoUpcoming),
+		tag("h2").class("part-title").text(w.Past), p.drawVisits("past", shown, w.NoPast), more)
+}
+
+func (p *patientPage) drawVisits(test string, list []appointment, none string) part {
+	if len(list) == 0 {
+		return tag("p").class("quiet").test(test + "-none").text(none)
+	}
+	z, w := p.record.zone, p.shell.words
+	items := make([]part, len(list))
+	for i, a := range list {
+		day := z.day(a.StartAt)
+		items[i] = tag("li").class("visit").test(test).attr("data-appointment", a.ID).body(
+			tag("div").class("visit-head").body(
+				tag("a").attr("href", p.scheduleHref(day)).body(timeTag(a.StartAt, z.say(day, shapeDate)+", "+z.clock(a.StartAt))),
+				tag("span").class("chip chip-"+a.State).text(w.AppointmentState(a.State))),
+			tag("span").class("quiet").text(joinWith(" · ", p.record.treatments[a.Treatment], p.record.staff[a.Staff])))
+	}
+	return tag("ul").class("visits").body(items...)
+}
+
+func (p *patientPage) scheduleHref(day date) string {
+	href := "/schedule/" + p.connectionID()
+	if day != p.record.today {
+		href += "?day=" + day.String()
+	}
+	return href
+}
+
+// drawDenied stands where something would be that the practitioner has not allowed yet.
+func (p *patientPage) drawDenied(scope string) part {
+	say := p.shell.words.Problem(shared.CodeScopeMissing)
+	return tag("div").class("notice notice-warn").test("denied").attr("data-scope", scope).body(
+		tag("div").class("notice-words").body(
+			tag("strong").text(say.Title),
+			tag("p").text(words.Fill(say.Text, "scope", p.shell.words.Scope(scope)))),
+		tag("button").attr("type", "button").class("button").test("allow").text(say.Next).
+			on("click", p.shell, func(ui.Context, ui.Event) { p.authorize(p.connectionID(), []string{scope}) }, "allow", scope))
 }

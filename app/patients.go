@@ -139,8 +139,8 @@ func (p *patientsPage) turn(to pager) {
 // Render draws the page.
 func (p *patientsPage) Render() ui.UI { return p.frame(p.shell.words.Patients.Title, p.draw) }
 
-func (p *patientsPage) draw() []ui.UI {
-	parts := []ui.UI{p.drawSearch()}
+func (p *patientsPage) draw() []part {
+	parts := []part{p.drawSearch()}
 	switch {
 	case p.fail != nil:
 		parts = append(parts, p.drawFailure())
@@ -156,70 +156,70 @@ func (p *patientsPage) draw() []ui.UI {
 	return parts
 }
 
-func (p *patientsPage) drawSearch() ui.UI {
+func (p *patientsPage) drawSearch() part {
 	w := p.shell.words.Patients
-	input := ui.Input().Type("search").ID(idSearch).Class("input").DataSet("test", "patient-search").Placeholder(w.SearchHint).
-		Attr("autocomplete", "off").Attr("spellcheck", "false").Attr("maxlength", "200").
-		OnInput(p.shell.safe(p.search), ui.EventScope("search"))
+	input := tag("input").attr("type", "search").attr("id", idSearch).class("input").test("patient-search").attr("placeholder", w.SearchHint).
+		attr("autocomplete", "off").attr("spellcheck", "false").attr("maxlength", "200").
+		on("input", p.shell, p.search, "search")
 	if !p.shell.live {
-		input = input.Disabled(true) // Text typed before the page is alive would be lost.
+		input = input.attr("disabled", "true") // Text typed before the page is alive would be lost.
 	}
-	return ui.Form().Class("search").Role("search").Method("post").Action("#").OnSubmit(p.shell.safe(p.submit), ui.EventScope("search-form")).Body(
-		ui.Label().Class("hidden").For(idSearch).Text(w.Search), icon(iconSearch), input)
+	return tag("form").class("search").attr("role", "search").attr("method", "post").attr("action", "#").on("submit", p.shell, p.submit, "search-form").body(
+		tag("label").class("hidden").attr("for", idSearch).text(w.Search), icon(iconSearch), input)
 }
 
-func (p *patientsPage) drawTable() ui.UI {
+func (p *patientsPage) drawTable() part {
 	w, today := p.shell.words, p.zone.day(time.Now())
-	head := func(text string) ui.UI { return ui.Th().Scope("col").Text(text) }
-	rows := make([]ui.UI, len(p.list.Items))
+	head := func(text string) part { return tag("th").attr("scope", "col").text(text) }
+	rows := make([]part, len(p.list.Items))
 	for i, one := range p.list.Items {
 		name := cmp.Or(one.listName(), w.Patient.Unnamed)
-		who := ui.UI(ui.Strong().Text(name))
+		who := part(tag("strong").text(name))
 		if shared.ValidID(one.ID) {
-			who = ui.A().Class("row-link").DataSet("test", "patient-link").Href("/patients/" + p.connectionID() + "/" + one.ID).Text(name)
+			who = tag("a").class("row-link").test("patient-link").attr("href", "/patients/"+p.connectionID()+"/"+one.ID).text(name)
 		}
-		rows[i] = ui.Tr().DataSet("test", "patient-row").DataSet("patient", one.ID).Body(
-			ui.Th().Scope("row").Body(who),
-			ui.Td().Body(p.page.drawBirth(p.zone, one, today)...),
-			ui.Td().Class("mono").Text(cmp.Or(one.Number, "–")),
-			ui.Td().Body(ui.If(one.Status != "", func() ui.UI {
-				return ui.Span().Class("chip chip-" + one.Status).Text(w.PatientStatus(one.Status))
+		rows[i] = tag("tr").test("patient-row").attr("data-patient", one.ID).body(
+			tag("th").attr("scope", "row").body(who),
+			tag("td").body(p.page.drawBirth(p.zone, one, today)...),
+			tag("td").class("mono").text(cmp.Or(one.Number, "–")),
+			tag("td").body(when(one.Status != "", func() part {
+				return tag("span").class("chip chip-" + one.Status).text(w.PatientStatus(one.Status))
 			})),
 		)
 	}
-	return ui.Div().Class("table-frame").Body(ui.Table().Class("table").DataSet("test", "patients").Body(
-		ui.THead().Body(ui.Tr().Body(head(w.Patients.Name), head(w.Patients.Born), head(w.Patients.Number), head(w.Patients.Status))),
-		ui.TBody().Body(rows...)))
+	return tag("div").class("table-frame").body(tag("table").class("table").test("patients").body(
+		tag("thead").body(tag("tr").body(head(w.Patients.Name), head(w.Patients.Born), head(w.Patients.Number), head(w.Patients.Status))),
+		tag("tbody").body(rows...)))
 }
 
 // drawBirth is a date of birth with the month in letters, and the age.
-func (p *page) drawBirth(z zone, one patient, today date) []ui.UI {
+func (p *page) drawBirth(z zone, one patient, today date) []part {
 	w := p.shell.words
 	born, ok := parseDate(one.Born)
 	if !ok {
-		return []ui.UI{ui.Span().Class("quiet").Text(w.Common.Unknown)}
+		return []part{tag("span").class("quiet").text(w.Common.Unknown)}
 	}
-	return []ui.UI{
-		ui.Time().DateTime(born.String()).Text(z.say(born, shapeDate)),
-		ui.Span().Class("quiet age").Text(" " + born.age(w, today)),
+	return []part{
+		tag("time").attr("datetime", born.String()).text(z.say(born, shapeDate)),
+		tag("span").class("quiet age").text(" " + born.age(w, today)),
 	}
 }
 
-func (p *patientsPage) drawPager() ui.UI {
+func (p *patientsPage) drawPager() part {
 	w := p.shell.words.Patients
-	step := func(test, text string, to pager, possible bool) ui.UI {
-		button := ui.Button().Type("button").Class("button").DataSet("test", test).Text(text)
+	step := func(test, text string, to pager, possible bool) part {
+		button := tag("button").attr("type", "button").class("button").test(test).text(text)
 		if !possible {
-			return button.Disabled(true)
+			return button.attr("disabled", "true")
 		}
-		return button.OnClick(p.shell.safe(func(ui.Context, ui.Event) { p.turn(to) }), ui.EventScope(test, strconv.Itoa(to.number()), to.cursor()))
+		return button.on("click", p.shell, func(ui.Context, ui.Event) { p.turn(to) }, test, strconv.Itoa(to.number()), to.cursor())
 	}
 	more := p.list.More && p.list.Cursor != ""
 	if p.pager.number() == 1 && !more {
 		return nil
 	}
-	return ui.Nav().Class("pager").Aria("label", w.Title).Body(
+	return tag("nav").class("pager").attr("aria-label", w.Title).body(
 		step("patients-previous", w.Previous, p.pager.backward(), p.pager.number() > 1),
-		ui.Span().Class("quiet").DataSet("test", "patients-page").Text(words.Fill(w.Page, "n", strconv.Itoa(p.pager.number()))),
+		tag("span").class("quiet").test("patients-page").text(words.Fill(w.Page, "n", strconv.Itoa(p.pager.number()))),
 		step("patients-next", w.Next, p.pager.forward(p.list.Cursor), more))
 }

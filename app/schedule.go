@@ -81,7 +81,7 @@ func (s *shell) loadSchedule(id, wanted string, everyone bool) (schedule, error)
 	if d.appointments, err = clinic.appointments(z.start(d.day), z.start(d.day.add(1)), staff); err != nil {
 		return d, err
 	}
-	slices.SortStableFunc(d.appointments, func(a, b appointment) int {
+	arrange(d.appointments, func(a, b appointment) int {
 		return cmp.Or(a.StartAt.Compare(b.StartAt), cmp.Compare(a.ID, b.ID))
 	})
 	return d, s.nameSchedule(clinic, connection.Scopes, &d)
@@ -122,45 +122,45 @@ func (s *shell) nameSchedule(c *clinic, scopes []string, d *schedule) error {
 // Render draws the page.
 func (p *schedulePage) Render() ui.UI { return p.frame(p.shell.words.Schedule.Title, p.draw) }
 
-func (p *schedulePage) draw() []ui.UI {
+func (p *schedulePage) draw() []part {
 	switch {
 	case p.fail != nil && !p.loaded && p.day.day == date{}:
-		return []ui.UI{p.drawFailure()}
+		return []part{p.drawFailure()}
 	case p.fail != nil:
-		return []ui.UI{p.drawTools(), p.drawFailure()}
+		return []part{p.drawTools(), p.drawFailure()}
 	case !p.loaded:
-		return []ui.UI{p.skeletons(4)}
+		return []part{p.skeletons(4)}
 	}
-	return []ui.UI{p.drawTools(), p.drawZone(), p.drawDay()}
+	return []part{p.drawTools(), p.drawZone(), p.drawDay()}
 }
 
 // drawTools is the bar above the day: which day, whose column.
-func (p *schedulePage) drawTools() ui.UI {
+func (p *schedulePage) drawTools() part {
 	w, d := p.shell.words.Schedule, p.day
-	arrow := func(test, path, label string, day date) ui.UI {
-		return ui.A().Class("icon-button").DataSet("test", test).Href(p.href(day, d.everyone && d.own)).Aria("label", label).Title(label).Body(icon(path))
+	arrow := func(test, path, label string, day date) part {
+		return tag("a").class("icon-button").test(test).attr("href", p.href(day, d.everyone && d.own)).attr("aria-label", label).attr("title", label).body(icon(path))
 	}
-	tools := []ui.UI{
-		ui.Div().Class("day-nav").Body(
+	tools := []part{
+		tag("div").class("day-nav").body(
 			arrow("day-previous", iconLeft, w.Previous, d.day.add(-1)),
 			arrow("day-next", iconRight, w.Next, d.day.add(1)),
-			ui.H2().Class("day-title").DataSet("test", "day-title").DataSet("day", d.day.String()).Text(d.zone.say(d.day, shapeDay)),
-			ui.If(d.day != d.today, func() ui.UI {
-				return ui.A().Class("button button-quiet").DataSet("test", "day-today").Href(p.href(d.today, d.everyone && d.own)).Text(w.Today)
+			tag("h2").class("day-title").test("day-title").attr("data-day", d.day.String()).text(d.zone.say(d.day, shapeDay)),
+			when(d.day != d.today, func() part {
+				return tag("a").class("button button-quiet").test("day-today").attr("href", p.href(d.today, d.everyone && d.own)).text(w.Today)
 			}),
 		),
 	}
 	if d.own {
-		tools = append(tools, ui.Nav().Class("switch").Aria("label", w.Whose).Body(
+		tools = append(tools, tag("nav").class("switch").attr("aria-label", w.Whose).body(
 			p.drawWho("who-mine", w.Mine, false), p.drawWho("who-all", w.Everyone, true)))
 	}
-	return ui.Div().Class("tools").Body(tools...)
+	return tag("div").class("tools").body(tools...)
 }
 
-func (p *schedulePage) drawWho(test, text string, everyone bool) ui.UI {
-	link := ui.A().Class("switch-option").DataSet("test", test).Href(p.href(p.day.day, everyone)).Text(text)
+func (p *schedulePage) drawWho(test, text string, everyone bool) part {
+	link := tag("a").class("switch-option").test(test).attr("href", p.href(p.day.day, everyone)).text(text)
 	if everyone == p.day.everyone {
-		link = link.Aria("current", "true")
+		link = link.attr("aria-current", "true")
 	}
 	return link
 }
@@ -177,7 +177,7 @@ func (p *schedulePage) href(day date, everyone bool) string {
 	return href
 }
 
-func (p *schedulePage) drawZone() ui.UI {
+func (p *schedulePage) drawZone() part {
 	w, d := p.shell.words.Schedule, p.day
 	text := w.ZoneDevice
 	if d.zone.name != "" {
@@ -186,14 +186,14 @@ func (p *schedulePage) drawZone() ui.UI {
 	if !d.own {
 		text += " · " + w.NoColumn
 	}
-	return ui.P().Class("quiet zone").DataSet("test", "zone").Text(text)
+	return tag("p").class("quiet zone").test("zone").text(text)
 }
 
 // drawDay is the day's list, in one column per staff member when everyone is shown.
-func (p *schedulePage) drawDay() ui.UI {
+func (p *schedulePage) drawDay() part {
 	w, d := p.shell.words.Schedule, p.day
 	shown, off := d.shown(p.showCancelled)
-	var parts []ui.UI
+	var parts []part
 	switch {
 	case len(d.appointments) == 0 && d.everyone:
 		parts = append(parts, empty("day-empty", w.EmptyAll, w.EmptyText))
@@ -209,12 +209,12 @@ func (p *schedulePage) drawDay() ui.UI {
 		if p.showCancelled {
 			text = w.HideCancelled
 		}
-		parts = append(parts, ui.P().Class("more").Body(
-			ui.Span().Class("quiet").Text(p.shell.words.N(w.Cancelled, off)),
-			ui.Button().Type("button").Class("button button-quiet").DataSet("test", "toggle-cancelled").Text(text).
-				OnClick(p.shell.safe(p.toggleCancelled), ui.EventScope("toggle-cancelled"))))
+		parts = append(parts, tag("p").class("more").body(
+			tag("span").class("quiet").text(p.shell.words.N(w.Cancelled, off)),
+			tag("button").attr("type", "button").class("button button-quiet").test("toggle-cancelled").text(text).
+				on("click", p.shell, p.toggleCancelled, "toggle-cancelled")))
 	}
-	return ui.Div().Class("day").DataSet("test", "day").Body(parts...)
+	return tag("div").class("day").test("day").body(parts...)
 }
 
 func (p *schedulePage) toggleCancelled(ui.Context, ui.Event) { p.showCancelled = !p.showCancelled }
@@ -241,32 +241,32 @@ func (d schedule) columns(list []appointment) (staff []string, by map[string][]a
 		}
 		by[a.Staff] = append(by[a.Staff], a)
 	}
-	slices.SortStableFunc(staff, func(a, b string) int { return cmp.Or(cmp.Compare(d.staff[a], d.staff[b]), cmp.Compare(a, b)) })
+	arrange(staff, func(a, b string) int { return cmp.Or(cmp.Compare(d.staff[a], d.staff[b]), cmp.Compare(a, b)) })
 	return staff, by
 }
 
-func (p *schedulePage) drawColumns(list []appointment) ui.UI {
+func (p *schedulePage) drawColumns(list []appointment) part {
 	staff, by := p.day.columns(list)
-	columns := make([]ui.UI, len(staff))
+	columns := make([]part, len(staff))
 	for i, id := range staff {
 		name := cmp.Or(p.day.staff[id], p.shell.words.Schedule.UnknownStaff)
-		columns[i] = ui.Section().Class("column").DataSet("test", "column").DataSet("staff", id).Aria("label", name).Body(
-			ui.Header().Class("column-head").Body(
-				ui.H3().Class("column-title").Text(name),
-				ui.Span().Class("quiet").Text(p.shell.words.N(p.shell.words.Schedule.Count, len(by[id])))),
+		columns[i] = tag("section").class("column").test("column").attr("data-staff", id).attr("aria-label", name).body(
+			tag("header").class("column-head").body(
+				tag("h3").class("column-title").text(name),
+				tag("span").class("quiet").text(p.shell.words.N(p.shell.words.Schedule.Count, len(by[id])))),
 			p.drawList(by[id]))
 	}
-	return ui.Div().Class("columns").Body(columns...)
+	return tag("div").class("columns").body(columns...)
 }
 
 // drawList is one column of the day, with a line where the day stands now.
-func (p *schedulePage) drawList(list []appointment) ui.UI {
+func (p *schedulePage) drawList(list []appointment) part {
 	now, drawn := time.Now(), p.day.day != p.day.today
-	var rows []ui.UI
-	line := func() ui.UI {
+	var rows []part
+	line := func() part {
 		drawn = true
-		return ui.Li().Class("now").DataSet("test", "now").Body(
-			ui.Span().Class("now-label").Text(p.shell.words.Schedule.Now + " " + p.day.zone.clock(now)))
+		return tag("li").class("now").test("now").body(
+			tag("span").class("now-label").text(p.shell.words.Schedule.Now + " " + p.day.zone.clock(now)))
 	}
 	for _, a := range list {
 		if !drawn && a.StartAt.After(now) {
@@ -277,10 +277,10 @@ func (p *schedulePage) drawList(list []appointment) ui.UI {
 	if !drawn && len(rows) > 0 {
 		rows = append(rows, line())
 	}
-	return ui.Ol().Class("appointments").Body(rows...)
+	return tag("ol").class("appointments").body(rows...)
 }
 
-func (p *schedulePage) drawAppointment(a appointment, now time.Time) ui.UI {
+func (p *schedulePage) drawAppointment(a appointment, now time.Time) part {
 	w, d := p.shell.words, p.day
 	class := "appointment state-" + a.State
 	switch {
@@ -291,19 +291,19 @@ func (p *schedulePage) drawAppointment(a appointment, now time.Time) ui.UI {
 	case !a.EndAt.After(now):
 		class += " is-past"
 	}
-	who := ui.UI(ui.Strong().Class("who-patient").DataSet("test", "appointment-patient").Text(cmp.Or(d.patients[a.Patient], w.Schedule.Unnamed)))
+	who := part(tag("strong").class("who-patient").test("appointment-patient").text(cmp.Or(d.patients[a.Patient], w.Schedule.Unnamed)))
 	if shared.ValidID(a.Patient) {
-		who = ui.A().Class("who-patient").DataSet("test", "appointment-patient").Href("/patients/" + p.connectionID() + "/" + a.Patient).
-			Text(cmp.Or(d.patients[a.Patient], w.Schedule.Unnamed))
+		who = tag("a").class("who-patient").test("appointment-patient").attr("href", "/patients/"+p.connectionID()+"/"+a.Patient).
+			text(cmp.Or(d.patients[a.Patient], w.Schedule.Unnamed))
 	}
-	return ui.Li().Class(class).DataSet("test", "appointment").DataSet("appointment", a.ID).DataSet("state", a.State).Body(
-		ui.Div().Class("when").Body(
+	return tag("li").class(class).test("appointment").attr("data-appointment", a.ID).attr("data-state", a.State).body(
+		tag("div").class("when").body(
 			timeTag(a.StartAt, d.zone.clock(a.StartAt)),
-			ui.Span().Class("quiet").Text(d.zone.clock(a.EndAt))),
-		ui.Div().Class("what").Body(who, ui.Span().Class("quiet").Text(d.describe(a))),
-		ui.Div().Class("chips").Body(
-			ui.If(a.First, func() ui.UI { return ui.Span().Class("chip chip-first").Text(w.Schedule.First) }),
-			ui.Span().Class("chip chip-"+a.State).DataSet("test", "appointment-state").Text(w.AppointmentState(a.State))),
+			tag("span").class("quiet").text(d.zone.clock(a.EndAt))),
+		tag("div").class("what").body(who, tag("span").class("quiet").text(d.describe(a))),
+		tag("div").class("chips").body(
+			when(a.First, func() part { return tag("span").class("chip chip-first").text(w.Schedule.First) }),
+			tag("span").class("chip chip-"+a.State).test("appointment-state").text(w.AppointmentState(a.State))),
 	)
 }
 

@@ -89,18 +89,18 @@ func (s *shell) tick() {
 }
 
 // drawSession is the notice one minute before the session ends.
-func (s *shell) drawSession() ui.UI {
+func (s *shell) drawSession() part {
 	if !s.ending() {
 		return nil
 	}
 	w := s.words
-	return ui.Div().Class("notice notice-warn").ID("session-ending").DataSet("test", "session-ending").Role("alert").Body(
-		ui.Div().Class("notice-words").Body(
-			ui.Strong().Text(words.Fill(w.Session.Ending, "time", span(w, s.remaining()))),
-			ui.P().Text(w.Session.EndingText),
+	return tag("div").class("notice notice-warn").attr("id", "session-ending").test("session-ending").attr("role", "alert").body(
+		tag("div").class("notice-words").body(
+			tag("strong").text(words.Fill(w.Session.Ending, "time", span(w, s.remaining()))),
+			tag("p").text(w.Session.EndingText),
 		),
-		ui.Button().Type("button").Class("button").DataSet("test", "session-stay").Text(w.Session.Stay).
-			OnClick(s.safe(s.stay), ui.EventScope("session-stay")),
+		tag("button").attr("type", "button").class("button").test("session-stay").text(w.Session.Stay).
+			on("click", s, s.stay, "session-stay"),
 	)
 }
 

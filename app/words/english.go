@@ -35,8 +35,8 @@ var english = Words{
 		Safety:    "You can end this connection at any time under Connections.", Start: "Continue to sign in", Starting: "Opening…",
 		NoPlatform: "No platform is set up", NoPlatformText: "Whoever runs this Locum has to add a platform to its configuration first.",
 		ClinicEmpty: "Enter the address of your clinic.",
-		ClinicReasons: map[string]string{
-			"": "This is not an address of a clinic on this platform. Check the spelling.",
+		ClinicReasons: Table{
+			{"", "This is not an address of a clinic on this platform. Check the spelling."},
 		},
 	},
 	Result: Result{
@@ -108,24 +108,24 @@ var english = Words{
 	Outcomes:          englishOutcomes,
 	Scopes:            englishScopes,
 	ConnectionStates:  englishStates,
-	AppointmentStates: map[string]string{"reserved": "Reserved", "booked": "Booked", "arrived": "Arrived", "no_show": "Did not come", "cancelled": "Cancelled", "archived": "Archived"},
-	Sexes:             map[string]string{"male": "Male", "female": "Female", "x": "X"},
-	PatientStatuses:   map[string]string{"active": "Active", "discharged": "Discharged", "deceased": "Deceased", "archived": "Archived"},
-	Categories:        map[string]string{"vital_signs": "Vital signs", "laboratory": "Laboratory", "exam": "Examination"},
-	Measures: map[string]string{
-		"8867-4": "Heart rate", "8310-5": "Body temperature", "85354-9": "Blood pressure", "8480-6": "Systolic blood pressure",
-		"8462-4": "Diastolic blood pressure", "29463-7": "Body weight", "8302-2": "Body height", "59408-5": "Oxygen saturation",
-		"2708-6": "Oxygen saturation", "9279-1": "Respiratory rate", "72514-3": "Pain (0–10)", "39156-5": "Body mass index",
+	AppointmentStates: Table{{"reserved", "Reserved"}, {"booked", "Booked"}, {"arrived", "Arrived"}, {"no_show", "Did not come"}, {"cancelled", "Cancelled"}, {"archived", "Archived"}},
+	Sexes:             Table{{"male", "Male"}, {"female", "Female"}, {"x", "X"}},
+	PatientStatuses:   Table{{"active", "Active"}, {"discharged", "Discharged"}, {"deceased", "Deceased"}, {"archived", "Archived"}},
+	Categories:        Table{{"vital_signs", "Vital signs"}, {"laboratory", "Laboratory"}, {"exam", "Examination"}},
+	Measures: Table{
+		{"8867-4", "Heart rate"}, {"8310-5", "Body temperature"}, {"85354-9", "Blood pressure"}, {"8480-6", "Systolic blood pressure"},
+		{"8462-4", "Diastolic blood pressure"}, {"29463-7", "Body weight"}, {"8302-2", "Body height"}, {"59408-5", "Oxygen saturation"},
+		{"2708-6", "Oxygen saturation"}, {"9279-1", "Respiratory rate"}, {"72514-3", "Pain (0–10)"}, {"39156-5", "Body mass index"},
 	},
-	Causes: map[string]string{
-		"invalid_grant": "The platform no longer accepts this permission.",
+	Causes: Table{
+		{"invalid_grant", "The platform no longer accepts this permission."},
 	},
 }
 
-var englishStates = map[string]Say{
-	shared.StateConnected: {"Connected", "Everything works.", ""},
-	shared.StateDegraded:  {"Platform not reachable", "The platform does not answer at the moment. Locum keeps trying.", ""},
-	shared.StateReconnect: {"Reconnect needed", "The platform has ended this connection.", "Reconnect"},
-	shared.StateMisconfigured: {"Setup problem",
-		"The platform refuses Locum itself. Whoever runs this Locum has to repair its configuration.", ""},
+var englishStates = States{
+	{shared.StateConnected, Say{"Connected", "Everything works.", ""}},
+	{shared.StateDegraded, Say{"Platform not reachable", "The platform does not answer at the moment. Locum keeps trying.", ""}},
+	{shared.StateReconnect, Say{"Reconnect needed", "The platform has ended this connection.", "Reconnect"}},
+	{shared.StateMisconfigured, Say{"Setup problem",
+		"The platform refuses Locum itself. Whoever runs this Locum has to repair its configuration.", ""}},
 }

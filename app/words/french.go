@@ -35,8 +35,8 @@ var french = Words{
 		Safety:    "Vous pouvez mettre fin à cette connexion à tout moment sous Connexions.", Start: "Continuer vers la plateforme", Starting: "Ouverture…",
 		NoPlatform: "Aucune plateforme n’est configurée", NoPlatformText: "La personne qui exploite ce Locum doit d’abord ajouter une plateforme à sa configuration.",
 		ClinicEmpty: "Indiquez l’adresse de votre clinique.",
-		ClinicReasons: map[string]string{
-			"": "Ce n’est pas l’adresse d’une clinique de cette plateforme. Vérifiez l’orthographe.",
+		ClinicReasons: Table{
+			{"", "Ce n’est pas l’adresse d’une clinique de cette plateforme. Vérifiez l’orthographe."},
 		},
 	},
 	Result: Result{
@@ -109,24 +109,24 @@ var french = Words{
 	Outcomes:          frenchOutcomes,
 	Scopes:            frenchScopes,
 	ConnectionStates:  frenchStates,
-	AppointmentStates: map[string]string{"reserved": "Retenu", "booked": "Réservé", "arrived": "Arrivé", "no_show": "Absent", "cancelled": "Annulé", "archived": "Archivé"},
-	Sexes:             map[string]string{"male": "Masculin", "female": "Féminin", "x": "X"},
-	PatientStatuses:   map[string]string{"active": "Actif", "discharged": "Congé donné", "deceased": "Décédé", "archived": "Archivé"},
-	Categories:        map[string]string{"vital_signs": "Signes vitaux", "laboratory": "Laboratoire", "exam": "Examen"},
-	Measures: map[string]string{
-		"8867-4": "Fréquence cardiaque", "8310-5": "Température corporelle", "85354-9": "Tension artérielle", "8480-6": "Tension systolique",
-		"8462-4": "Tension diastolique", "29463-7": "Poids", "8302-2": "Taille", "59408-5": "Saturation en oxygène",
-		"2708-6": "Saturation en oxygène", "9279-1": "Fréquence respiratoire", "72514-3": "Douleur (0–10)", "39156-5": "Indice de masse corporelle",
+	AppointmentStates: Table{{"reserved", "Retenu"}, {"booked", "Réservé"}, {"arrived", "Arrivé"}, {"no_show", "Absent"}, {"cancelled", "Annulé"}, {"archived", "Archivé"}},
+	Sexes:             Table{{"male", "Masculin"}, {"female", "Féminin"}, {"x", "X"}},
+	PatientStatuses:   Table{{"active", "Actif"}, {"discharged", "Congé donné"}, {"deceased", "Décédé"}, {"archived", "Archivé"}},
+	Categories:        Table{{"vital_signs", "Signes vitaux"}, {"laboratory", "Laboratoire"}, {"exam", "Examen"}},
+	Measures: Table{
+		{"8867-4", "Fréquence cardiaque"}, {"8310-5", "Température corporelle"}, {"85354-9", "Tension artérielle"}, {"8480-6", "Tension systolique"},
+		{"8462-4", "Tension diastolique"}, {"29463-7", "Poids"}, {"8302-2", "Taille"}, {"59408-5", "Saturation en oxygène"},
+		{"2708-6", "Saturation en oxygène"}, {"9279-1", "Fréquence respiratoire"}, {"72514-3", "Douleur (0–10)"}, {"39156-5", "Indice de masse corporelle"},
 	},
-	Causes: map[string]string{
-		"invalid_grant": "La plateforme n’accepte plus cette permission.",
+	Causes: Table{
+		{"invalid_grant", "La plateforme n’accepte plus cette permission."},
 	},
 }
 
-var frenchStates = map[string]Say{
-	shared.StateConnected: {"Connectée", "Tout fonctionne.", ""},
-	shared.StateDegraded:  {"Plateforme injoignable", "La plateforme ne répond pas pour le moment. Locum continue d’essayer.", ""},
-	shared.StateReconnect: {"À reconnecter", "La plateforme a mis fin à cette connexion.", "Reconnecter"},
-	shared.StateMisconfigured: {"Problème de réglage",
-		"La plateforme refuse Locum lui-même. La personne qui exploite ce Locum doit réparer sa configuration.", ""},
+var frenchStates = States{
+	{shared.StateConnected, Say{"Connectée", "Tout fonctionne.", ""}},
+	{shared.StateDegraded, Say{"Plateforme injoignable", "La plateforme ne répond pas pour le moment. Locum continue d’essayer.", ""}},
+	{shared.StateReconnect, Say{"À reconnecter", "La plateforme a mis fin à cette connexion.", "Reconnecter"}},
+	{shared.StateMisconfigured, Say{"Problème de réglage",
+		"La plateforme refuse Locum lui-même. La personne qui exploite ce Locum doit réparer sa configuration.", ""}},
 }

@@ -1,7 +1,5 @@
 package words
 
-import "locum/shared"
-
 // Words is everything that Locum says in one language: a field per place where it is read, a table per vocabulary.
 type Words struct {
 	Lang string
@@ -22,17 +20,17 @@ type Words struct {
 	Unbuilt      Unbuilt
 	NotFound     NotFound
 
-	Problems map[shared.Code]Say
-	Outcomes map[shared.Code]Say
+	Problems Explained
+	Outcomes Explained
 
-	Scopes            map[string]string
-	ConnectionStates  map[string]Say
-	AppointmentStates map[string]string
-	Sexes             map[string]string
-	PatientStatuses   map[string]string
-	Categories        map[string]string
-	Measures          map[string]string
-	Causes            map[string]string
+	Scopes            Table
+	ConnectionStates  States
+	AppointmentStates Table
+	Sexes             Table
+	PatientStatuses   Table
+	Categories        Table
+	Measures          Table
+	Causes            Table
 }
 
 // Common is said in many places.
@@ -58,7 +56,7 @@ type Home struct {
 type Connect struct {
 	Title, Lead, Platform, Clinic, ClinicHint, ClinicExample, Known, OtherClinic, Asks, AsksLater, Safety, Start, Starting string
 	NoPlatform, NoPlatformText, ClinicEmpty                                                                                string
-	ClinicReasons                                                                                                          map[string]string
+	ClinicReasons                                                                                                          Table
 }
 
 // Result is the page that explains how an authorization ended.

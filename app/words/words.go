@@ -68,11 +68,21 @@ func (w *Words) N(p Plural, n int) string {
 
 // Fill replaces {name} by its value, for pairs of name and value.
 func Fill(sentence string, pairs ...string) string {
-	replace := make([]string, 0, len(pairs))
-	for i := 0; i+1 < len(pairs); i += 2 {
-		replace = append(replace, "{"+pairs[i]+"}", pairs[i+1])
+	var filled strings.Builder
+	for {
+		before, rest, found := strings.Cut(sentence, "{")
+		filled.WriteString(before)
+		if !found {
+			return filled.String()
+		}
+		name, after, _ := strings.Cut(rest, "}")
+		for i := 0; i+1 < len(pairs); i += 2 {
+			if pairs[i] == name {
+				filled.WriteString(pairs[i+1])
+			}
+		}
+		sentence = after
 	}
-	return strings.NewReplacer(replace...).Replace(sentence)
 }
 
 // Codes that only the app itself can meet: they never travel, so shared does not know them.
@@ -86,48 +96,102 @@ const (
 	CodeNewVersion      shared.Code = "new_version"      // the open tab is older than the server
 )
 
+// Table names the values of a vocabulary. Tables are lists and not maps, because a map's literal is code that the
+// browser downloads and runs, and a list's is data.
+type Table []struct{ Key, Text string }
+
+// Find looks a value up.
+func (t Table) Find(key string) (string, bool) {
+	for _, entry := range t {
+		if entry.Key == key {
+			return entry.Text, true
+		}
+	}
+	return "", false
+}
+
+// or looks a value up; one that it does not know is shown as it is.
+func (t Table) or(key string) string {
+	if text, ok := t.Find(key); ok {
+		return text
+	}
+	return key
+}
+
+// Explained explains codes.
+type Explained []struct {
+	Code shared.Code
+	Say  Say
+}
+
+// Find looks a code up.
+func (e Explained) Find(code shared.Code) (Say, bool) {
+	for _, entry := range e {
+		if entry.Code == code {
+			return entry.Say, true
+		}
+	}
+	return Say{}, false
+}
+
+// States explains the states of a connection.
+type States []struct {
+	State string
+	Say   Say
+}
+
 // Problem explains an error code; one it does not know is explained as an internal error.
 func (w *Words) Problem(code shared.Code) Say {
-	if say, ok := w.Problems[code]; ok {
+	if say, ok := w.Problems.Find(code); ok {
 		return say
 	}
-	return w.Problems[shared.CodeInternal]
+	say, _ := w.Problems.Find(shared.CodeInternal)
+	return say
 }
 
 // Outcome explains the end of an authorization; a code outside shared.OutcomeCodes is explained as "try again".
 func (w *Words) Outcome(code shared.Code) Say {
-	if say, ok := w.Outcomes[code]; ok {
+	if say, ok := w.Outcomes.Find(code); ok {
 		return say
 	}
-	return w.Outcomes[shared.OutcomeTryAgain]
+	say, _ := w.Outcomes.Find(shared.OutcomeTryAgain)
+	return say
+}
+
+// ConnectionState explains a state of a connection; one without words is shown as it is.
+func (w *Words) ConnectionState(state string) Say {
+	for _, entry := range w.ConnectionStates {
+		if entry.State == state {
+			return entry.Say
+		}
+	}
+	return Say{Title: state}
+}
+
+// Cause says why a connection is not as it should be; a code without words says nothing.
+func (w *Words) Cause(code string) string {
+	text, _ := w.Causes.Find(code)
+	return text
 }
 
 // Scope says what a scope allows; one that has no words is shown as it is.
-func (w *Words) Scope(scope string) string { return label(w.Scopes, scope) }
-
-// label looks up a value of a platform's vocabulary; one that it does not know is shown as it is.
-func label(table map[string]string, value string) string {
-	if text, ok := table[value]; ok {
-		return text
-	}
-	return value
-}
+func (w *Words) Scope(scope string) string { return w.Scopes.or(scope) }
 
 // AppointmentState names a value of Jane's appointment.state.
-func (w *Words) AppointmentState(v string) string { return label(w.AppointmentStates, v) }
+func (w *Words) AppointmentState(v string) string { return w.AppointmentStates.or(v) }
 
 // Sex names a value of Jane's patient.sex.
-func (w *Words) Sex(v string) string { return label(w.Sexes, v) }
+func (w *Words) Sex(v string) string { return w.Sexes.or(v) }
 
 // PatientStatus names a value of Jane's patient.status.
-func (w *Words) PatientStatus(v string) string { return label(w.PatientStatuses, v) }
+func (w *Words) PatientStatus(v string) string { return w.PatientStatuses.or(v) }
 
 // Category names a value of Jane's observation.category.
-func (w *Words) Category(v string) string { return label(w.Categories, v) }
+func (w *Words) Category(v string) string { return w.Categories.or(v) }
 
 // Measure names what a LOINC code measures; for one without words it answers fallback.
 func (w *Words) Measure(code, fallback string) string {
-	if text, ok := w.Measures[code]; ok {
+	if text, ok := w.Measures.Find(code); ok {
 		return text
 	}
 	if fallback != "" {

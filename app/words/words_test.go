@@ -25,24 +25,24 @@ func TestEveryCodeHasWords(t *testing.T) {
 	for _, lang := range words.Languages {
 		w := words.For(lang)
 		for _, code := range problemCodes {
-			if say := w.Problems[code]; say.Title == "" || say.Text == "" || say.Next == "" {
+			if say, _ := w.Problems.Find(code); say.Title == "" || say.Text == "" || say.Next == "" {
 				t.Errorf("%s: problem %q has no words", lang, code)
 			}
 		}
 		for _, code := range shared.OutcomeCodes {
-			if say := w.Outcomes[code]; say.Title == "" || say.Text == "" || say.Next == "" {
+			if say, _ := w.Outcomes.Find(code); say.Title == "" || say.Text == "" || say.Next == "" {
 				t.Errorf("%s: outcome %q has no words", lang, code)
 			}
 		}
 		for _, state := range []string{shared.StateConnected, shared.StateDegraded, shared.StateReconnect, shared.StateMisconfigured} {
-			if say := w.ConnectionStates[state]; say.Title == "" || say.Text == "" {
+			if say := w.ConnectionState(state); say.Title == "" || say.Text == "" {
 				t.Errorf("%s: state %q has no words", lang, state)
 			}
 		}
-		if got := w.Problem("no such code"); got != w.Problems[shared.CodeInternal] {
+		if got := w.Problem("no such code"); got != w.Problem(shared.CodeInternal) {
 			t.Errorf("%s: an unknown problem reads %q", lang, got.Title)
 		}
-		if got := w.Outcome("no such code"); got != w.Outcomes[shared.OutcomeTryAgain] {
+		if got := w.Outcome("no such code"); got != w.Outcome(shared.OutcomeTryAgain) {
 			t.Errorf("%s: an unknown outcome reads %q", lang, got.Title)
 		}
 	}
@@ -98,9 +98,9 @@ func sentences(v reflect.Value, path string) map[string]string {
 		for i := range v.NumField() {
 			merge(found, sentences(v.Field(i), path+"."+v.Type().Field(i).Name))
 		}
-	case reflect.Map:
-		for _, key := range v.MapKeys() {
-			merge(found, sentences(v.MapIndex(key), path+"["+key.String()+"]"))
+	case reflect.Slice: // An entry's first field is its key.
+		for i := range v.Len() {
+			merge(found, sentences(v.Index(i).Field(1), path+"["+v.Index(i).Field(0).String()+"]"))
 		}
 	}
 	return found
