@@ -12,10 +12,13 @@ import (
 
 // policy is the header set of one kind of answer.
 type policy struct {
-	headers [][2]string
+	headers []header
 	// cache is the Cache-Control of an answer that did not set its own.
 	cache string
 }
+
+// header is one line, its name in canonical form: apply runs on every answer and has nothing to normalise.
+type header struct{ name, value []byte }
 
 // policies are all there are. Every answer carries exactly one, whichever way it was made.
 type policies struct {
@@ -57,25 +60,29 @@ func newPolicies(public *url.URL, build string) policies {
 	if public.Scheme == "https" {
 		common = append(common, [2]string{fiber.HeaderStrictTransportSecurity, "max-age=63072000; includeSubDomains"})
 	}
-	make := func(csp, referrer, cache string, more ...[2]string) *policy {
-		headers := append([][2]string{{fiber.HeaderContentSecurityPolicy, csp}, {fiber.HeaderReferrerPolicy, referrer}}, common...)
-		return &policy{headers: append(headers, more...), cache: cache}
+	newPolicy := func(csp, referrer, cache string, more ...[2]string) *policy {
+		p := &policy{cache: cache}
+		lines := append([][2]string{{fiber.HeaderContentSecurityPolicy, csp}, {fiber.HeaderReferrerPolicy, referrer}}, common...)
+		for _, line := range append(lines, more...) {
+			p.headers = append(p.headers, header{[]byte(line[0]), []byte(line[1])})
+		}
+		return p
 	}
 	reports := [2]string{"Reporting-Endpoints", `csp="` + pathReports + `"`}
 	return policies{
-		api:      make(cspNothing, "same-origin", "no-store", [2]string{shared.HeaderBuild, build}),
-		page:     make(cspPage, "same-origin", "no-cache", reports),
-		form:     make(cspForm, "same-origin", "no-store", reports),
-		callback: make(cspNothing, "no-referrer", "no-store"),
-		message:  make(cspForm, "no-referrer", "no-store", reports),
-		asset:    make(cspNothing, "same-origin", "no-cache"),
+		api:      newPolicy(cspNothing, "same-origin", "no-store", [2]string{shared.HeaderBuild, build}),
+		page:     newPolicy(cspPage, "same-origin", "no-cache", reports),
+		form:     newPolicy(cspForm, "same-origin", "no-store", reports),
+		callback: newPolicy(cspNothing, "no-referrer", "no-store"),
+		message:  newPolicy(cspForm, "no-referrer", "no-store", reports),
+		asset:    newPolicy(cspNothing, "same-origin", "no-cache"),
 	}
 }
 
 // apply sets the policy's headers over whatever the answer held, and removes what no answer may hold.
 func (p *policy) apply(header *fasthttp.ResponseHeader) {
-	for _, h := range p.headers {
-		header.Set(h[0], h[1])
+	for _, line := range p.headers {
+		header.SetCanonical(line.name, line.value)
 	}
 	if len(header.Peek(fiber.HeaderCacheControl)) == 0 {
 		header.Set(fiber.HeaderCacheControl, p.cache)

@@ -103,7 +103,7 @@ func (s *Server) readHeaders(ctx *fasthttp.RequestCtx, e *exchange) (seen uint32
 // onceIndex finds name in once, ignoring case and taking underscores for dashes.
 func onceIndex(name []byte) (position int, underscored bool) {
 	for i, want := range once {
-		if len(want) != len(name) {
+		if len(want) != len(name) || want[0]|0x20 != name[0]|0x20 {
 			continue
 		}
 		under, equal := false, true
@@ -127,15 +127,19 @@ func onceIndex(name []byte) (position int, underscored bool) {
 // isToken is RFC 9110 §5.6.2.
 func isToken(name []byte) bool {
 	for _, c := range name {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-		case bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), c) >= 0:
-		default:
+		if !tokenByte[c] {
 			return false
 		}
 	}
 	return true
 }
+
+var tokenByte = func() (set [256]bool) {
+	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") {
+		set[c] = true
+	}
+	return set
+}()
 
 // admitFraming refuses what two servers could cut into requests differently: RFC 9112 §6.1 (both lengths; the only
 // transfer coding is chunked), a GET or HEAD with a body (RFC 9110 §9.3.1), and versions other than 1.0 and 1.1.
