@@ -28,10 +28,11 @@ func TestClinicOverTLS(t *testing.T) {
 	f, other, stranger := newFake(t, ""), newFake(t, ""), newFake(t, "")
 	named := map[string]string{}
 	for name, x := range map[string]*fake{"clinic": f, "other": other, "stranger": stranger} {
-		x.tls, x.origin = good, "https://"+name+".janeapp.example"
+		x.secured(good)
+		x.origin = "https://" + name + ".janeapp.example"
 		named[name+".janeapp.example:443"] = x.addr
 	}
-	stranger.tls = bad
+	stranger.secured(bad)
 	r := newRig(t, setup{fakes: []*fake{f, other, stranger}, only: []*fake{}, dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, named[addr])
 	}})

@@ -98,10 +98,10 @@ func (f *fake) hangUp() {
 }
 
 func (f *fake) serve(conn net.Conn) {
+	f.mu.Lock()
 	if f.tls != nil {
 		conn = tls.Server(conn, f.tls)
 	}
-	f.mu.Lock()
 	f.conns = append(f.conns, conn)
 	f.mu.Unlock()
 	f.serving.Go(func() {
@@ -157,6 +157,12 @@ func (f *fake) answers(answer func(request string) string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.answer = answer
+}
+
+func (f *fake) secured(config *tls.Config) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tls = config
 }
 
 func (f *fake) always(text string) { f.answers(func(string) string { return text }) }

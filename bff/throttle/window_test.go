@@ -19,6 +19,7 @@ type counter struct {
 	mu    sync.Mutex
 	begin time.Time
 	class map[string][]time.Duration
+	late  sync.WaitGroup // requests still to be counted
 }
 
 func (c *counter) count(class string) {
@@ -93,6 +94,7 @@ func saturate(t *testing.T, both throttle.Limits, seed uint64) {
 		})
 	}
 	all.Wait()
+	seen.late.Wait()
 	full := false
 	for class, times := range seen.class {
 		limit := both.Endpoint
@@ -138,10 +140,10 @@ func call(ctx context.Context, l *throttle.Limiter, seen *counter, rnd *rand.Ran
 		delay(time.Second)
 		p.Abandon()
 		late := time.Duration(rnd.Int64N(int64(orphan)))
-		go func() {
+		seen.late.Go(func() {
 			time.Sleep(late)
 			seen.count(r.Class)
-		}()
+		})
 	case kind < 12: // a stall
 		delay(5 * time.Second)
 		seen.count(r.Class)
