@@ -11,6 +11,9 @@ const (
 	backoffLast  = 30 * time.Second
 )
 
+// forcedEvery is the least time between two refreshes of one connection that an upstream 401 asks for.
+const forcedEvery = 30 * time.Second
+
 // flight is one refresh under way; err may be read once done is closed.
 type flight struct {
 	done chan struct{}
@@ -32,8 +35,9 @@ func (why reason) needed(cur *current, now time.Time) bool {
 	return !cur.fresh(now)
 }
 
-// fly joins the connection's flight or starts one. While backing off it starts none and says why. The flight belongs to
-// nobody who waits: it ends by its own deadlines, and Close waits for it.
+// fly joins the connection's flight or starts one. While backing off it starts none and says why, and neither does a
+// second refused token within 30 s. The flight belongs to nobody who waits: it ends by its own deadlines, and Close waits
+// for it.
 func (k *Keeper) fly(h *held, why reason) (*flight, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -45,8 +49,14 @@ func (k *Keeper) fly(h *held, why reason) (*flight, error) {
 		again.RetryAfter = wait
 		return nil, &again
 	}
+	if wait := time.Until(h.forced.Add(forcedEvery)); why.refused && wait > 0 {
+		return nil, &Error{Kind: Refused, Connection: h.id, Code: CauseInvalidToken, RetryAfter: wait}
+	}
 	if !k.enter() {
 		return nil, closing(h.id)
+	}
+	if why.refused {
+		h.forced = time.Now()
 	}
 	f := &flight{done: make(chan struct{})}
 	h.flight = f

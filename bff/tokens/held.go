@@ -35,7 +35,7 @@ type held struct {
 	delay     time.Duration // of the last back-off
 	notBefore time.Time
 	last      *Error    // why we are backing off
-	forced    time.Time // when Refused last asked for a refresh
+	forced    time.Time // when an upstream 401 last started a flight
 
 	unsaved *oauth.Answer // an answer that the vault would not take; only touched in turn
 }

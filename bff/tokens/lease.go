@@ -10,9 +10,6 @@ import (
 // platform that answers at all answers sooner.
 const patience = 2 * time.Second
 
-// forcedEvery is the least time between two refreshes of one connection that an upstream 401 asks for.
-const forcedEvery = 30 * time.Second
-
 // errNotDone says that a flight is still under way.
 var errNotDone = errors.New("the refresh is still under way")
 
@@ -53,25 +50,7 @@ func (k *Keeper) Refused(ctx context.Context, lease Lease) (Lease, error) {
 	if !cur.renewable {
 		return Lease{}, ended(h.id, cur)
 	}
-	if wait, ok := h.force(time.Now()); !ok {
-		return Lease{}, &Error{Kind: Refused, Connection: h.id, Code: CauseInvalidToken, RetryAfter: wait}
-	}
 	return k.renewed(ctx, h, reason{refused: true, seen: lease.Generation})
-}
-
-// force takes the right to one forced refresh, or says how long it is until the next. Who finds a flight under way
-// shares it and takes nothing.
-func (h *held) force(now time.Time) (wait time.Duration, ok bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.flight != nil {
-		return 0, true
-	}
-	if next := h.forced.Add(forcedEvery); !h.forced.IsZero() && now.Before(next) {
-		return next.Sub(now), false
-	}
-	h.forced = now
-	return 0, true
 }
 
 // renewed joins or starts the connection's flight and gives what comes of it. A refused token is never given again.
@@ -92,7 +71,7 @@ func (k *Keeper) renewed(ctx context.Context, h *held, why reason) (Lease, error
 	case cur.live(time.Now()):
 		return cur.lease, nil
 	case err == nil: // a token that ran out while it was on its way
-		return Lease{}, &Error{Kind: Unavailable, Connection: h.id, Code: CauseUnavailable, RetryAfter: backoffFirst}
+		return Lease{}, waited(h, errNotDone)
 	}
 	return Lease{}, err
 }
@@ -106,7 +85,7 @@ func (k *Keeper) await(ctx context.Context, h *held, why reason, cur *current) e
 	}
 	usable := cur.live(time.Now()) && !why.refused
 	if usable && cur.view.State != StateConnected {
-		return errNotDone
+		return waited(h, errNotDone)
 	}
 	var enough <-chan time.Time
 	if usable && time.Until(cur.liveUntil) > patience {
@@ -118,10 +97,15 @@ func (k *Keeper) await(ctx context.Context, h *held, why reason, cur *current) e
 	case <-f.done:
 		return f.err
 	case <-enough:
-		return errNotDone
+		return waited(h, errNotDone)
 	case <-ctx.Done():
-		return &Error{Kind: Unavailable, Connection: h.id, Code: CauseUnavailable, RetryAfter: backoffFirst, Err: ctx.Err()}
+		return waited(h, ctx.Err())
 	}
+}
+
+// waited is the answer of a caller whose flight goes on without them.
+func waited(h *held, cause error) *Error {
+	return &Error{Kind: Unavailable, Connection: h.id, Code: CauseUnavailable, RetryAfter: backoffFirst, Err: cause}
 }
 
 // ended says why a connection that cannot be renewed has no token to give.
