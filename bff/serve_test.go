@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"io"
 	"log/slog"
 	"math/big"
@@ -92,6 +93,22 @@ func TestServeFinishesWhatWasBegun(t *testing.T) {
 	if conn, err := net.Dial("tcp", b.addr); err == nil {
 		conn.Close()
 		t.Error("the address still answers")
+	}
+}
+
+// TestServeEndsWithAContextThatHasEnded, whatever had begun by then.
+func TestServeEndsWithAContextThatHasEnded(t *testing.T) {
+	b := open(t, nil)
+	b.stop()
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	for range 50 {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		must(t, err)
+		must(t, b.server.Serve(ended, ln))
+		if _, err := ln.Accept(); !errors.Is(err, net.ErrClosed) {
+			t.Fatalf("the listener is open: %v", err)
+		}
 	}
 }
 

@@ -170,8 +170,15 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWait)
 	defer cancel()
-	err := s.http.ShutdownWithContext(stopping)
-	return errors.Join(err, <-served)
+	// Where ctx ended before fasthttp had taken the listener, shutting down does nothing: closing it ends the wait.
+	return errors.Join(unlessClosed(s.http.ShutdownWithContext(stopping)), unlessClosed(ln.Close()), <-served)
+}
+
+func unlessClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
 }
 
 // sweep deletes ended sessions until Close.
