@@ -19,7 +19,8 @@ type message struct {
 }
 
 // showStray answers a callback that belongs to no attempt of this browser's: what happened, in words, and onwards to
-// the app's page about it, so that code and state leave the address bar. Nothing the platform sent is repeated.
+// the app's page about it. The refresh waits for nothing, so browsers put it in place of this address in their history
+// (HTML, "shared declarative refresh steps"), and code and state are gone from both. Nothing the platform sent is repeated.
 func (s *Server) showStray(c *fiber.Ctx, code shared.Code) error {
 	e := exchangeOf(c.Context())
 	e.answer, e.failure = s.policies.message, &failure{code: code}
