@@ -21,8 +21,9 @@ import (
 
 // TestClinicOverTLS: the clinic's certificate must be good for the clinic's name; else not a byte of the request leaves.
 func TestClinicOverTLS(t *testing.T) {
-	good, roots := certificate(t, "clinic.janeapp.example")
-	bad, _ := certificate(t, "stranger.janeapp.example") // nobody knows its signer
+	good, bad := known(), certificate("stranger.janeapp.example") // nobody knows the second's signer
+	roots := filepath.Join(t.TempDir(), "roots.pem")
+	must(t, os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: good.Certificates[0].Certificate[0]}), 0o600))
 	t.Setenv("SSL_CERT_FILE", roots)
 	t.Setenv("SSL_CERT_DIR", t.TempDir())
 	f, other, stranger := newFake(t, ""), newFake(t, ""), newFake(t, "")
@@ -53,17 +54,22 @@ func TestClinicOverTLS(t *testing.T) {
 	}
 }
 
-// certificate makes a self-signed one, and a file of roots that holds it.
-func certificate(t *testing.T, name string) (*tls.Config, string) {
+// known is made once, because a process reads its roots once.
+var known = sync.OnceValue(func() *tls.Config { return certificate("clinic.janeapp.example") })
+
+// certificate makes a self-signed one.
+func certificate(name string) *tls.Config {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
+	if err != nil {
+		panic(err)
+	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{name}, NotBefore: time.Now().Add(-time.Hour),
 		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	must(t, err)
-	roots := filepath.Join(t.TempDir(), "roots.pem")
-	must(t, os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}, roots
+	if err != nil {
+		panic(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
 }
 
 // TestIdleConnectionsEnd: connections are shared, closed when nobody has used them for a while, and all at Close.
