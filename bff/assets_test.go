@@ -148,6 +148,9 @@ func TestT005TheBundleHoldsNoConfiguration(t *testing.T) {
 		}
 	}
 	env := regexp.MustCompile(`goappEnv = (\{[^}]*\})`).FindStringSubmatch(string(b.get("/app.js").body))
+	if build := b.get(shared.PathSession).header.Get(shared.HeaderBuild); build == "" || !strings.Contains(env[1], `"GOAPP_VERSION":"`+build+`"`) {
+		t.Errorf("the app is %s, the API says %s", env[1], build)
+	}
 	names := regexp.MustCompile(`"(\w+)":`).FindAllStringSubmatch(env[1], -1)
 	if len(names) != 4 {
 		t.Errorf("goappEnv is %s", env[1])

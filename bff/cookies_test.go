@@ -133,8 +133,8 @@ func TestT022SignInChangesTheSession(t *testing.T) {
 	}
 }
 
-// TestT088SignOutEndsOnTheServer, clears both cookies and tells the browser to forget (T006).
-func TestT088SignOutEndsOnTheServer(t *testing.T) {
+// TestT088T006SignOutEndsOnTheServer, clears both cookies and tells the browser to forget.
+func TestT088T006SignOutEndsOnTheServer(t *testing.T) {
 	b := open(t, nil)
 	one := b.signIn(loginOne)
 	state := clientState()

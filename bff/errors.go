@@ -117,6 +117,10 @@ var sentinels = []struct {
 func explain(err error) *failure {
 	if known := explainTyped(err); known != nil {
 		known.err = err
+		var method *platform.MethodError
+		if known.code == shared.CodeMethodNotAllowed && errors.As(err, &method) {
+			known.allow = strings.Join(method.Allow, ", ")
+		}
 		return known
 	}
 	for _, s := range sentinels {
@@ -155,7 +159,7 @@ func explainTyped(err error) *failure {
 	case errors.As(err, &throttled):
 		return &failure{code: shared.CodeTooManyAttempts, retryAfter: throttled.RetryAfter}
 	case errors.As(err, &method):
-		return &failure{code: shared.CodeMethodNotAllowed, allow: strings.Join(method.Allow, ", ")}
+		return &failure{code: shared.CodeMethodNotAllowed}
 	case errors.As(err, &query):
 		return &failure{code: shared.CodeBadRequest, params: reason("query")}
 	case errors.As(err, &fromFiber):

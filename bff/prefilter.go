@@ -48,6 +48,7 @@ const (
 	onceContentLength    = 1
 	onceTransferEncoding = 2
 	onceForwardedFor     = 13 // a list header: several lines are legal
+	onceContentEncoding  = 16
 	onceCookie           = len(once) - 1
 )
 
@@ -154,6 +155,8 @@ func admitFraming(ctx *fasthttp.RequestCtx, seen uint32) *failure {
 		chunked && header.ContentLength() != -1, // -1 is how fasthttp says chunked
 		bodiless && (chunked || length && header.ContentLength() != 0):
 		return &failure{code: shared.CodeBadRequest, close: true}
+	case seen&(1<<onceContentEncoding) != 0: // nothing unpacks a body here: 64 KiB stay 64 KiB
+		return &failure{code: shared.CodeUnsupportedMedia, close: true}
 	}
 	return nil
 }

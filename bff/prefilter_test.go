@@ -151,6 +151,18 @@ func TestFraming(t *testing.T) {
 	}
 }
 
+// TestPackedBodiesAreRefused: 64 KiB on the wire are never more in memory.
+func TestPackedBodiesAreRefused(t *testing.T) {
+	b := open(t, nil)
+	for _, encoding := range []string{"gzip", "br", "deflate", "zstd", "identity", "gzip, gzip"} {
+		r := request{"POST", shared.PathSignIn, [][2]string{{"Origin", b.origin}, {"Content-Encoding", encoding},
+			{"Content-Type", "application/x-www-form-urlencoded"}}, "login=a"}
+		if a := b.do(r); a.status != http.StatusUnsupportedMediaType || a.code(t) != shared.CodeUnsupportedMedia {
+			t.Errorf("%s: %d %s", encoding, a.status, a.body)
+		}
+	}
+}
+
 // TestT072Methods: six methods in capitals, and each only where the table has it.
 func TestT072Methods(t *testing.T) {
 	b := open(t, nil)

@@ -35,7 +35,7 @@ func (s *Server) takeReports(c *fiber.Ctx) error {
 			Blocked   string `json:"blockedURL"`
 		} `json:"body"`
 	}
-	if err := json.Unmarshal(c.Body(), &reports); err != nil {
+	if err := json.Unmarshal(c.Request().Body(), &reports); err != nil {
 		return &failure{code: shared.CodeBadRequest, err: err}
 	}
 	for i, report := range reports {

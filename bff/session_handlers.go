@@ -110,7 +110,7 @@ func answer(c *fiber.Ctx, v any) error {
 
 // read decodes the request's body into v: one JSON value, no unknown field, nothing behind it.
 func read(c *fiber.Ctx, v any) error {
-	decoder := json.NewDecoder(bytes.NewReader(c.Body()))
+	decoder := json.NewDecoder(bytes.NewReader(c.Request().Body()))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(v); err != nil {
 		return &failure{code: shared.CodeBadRequest, err: err}
