@@ -155,6 +155,15 @@ func TestT086OpaqueErrors(t *testing.T) {
 			}
 		}
 	}
+	for _, malformed := range []string{"CANARY\r\n\r\n", "HTTP/1.1 CANARY X\r\n\r\n", "HTTP/1.1 200 OK\r\nCANARY\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: CANARY\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: CANARY\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nCANARY\r\n", "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("CANARY", 9000) + "\r\n\r\n"} {
+		r = newRigLike(r)
+		f.always(malformed + andClose)
+		out, err := r.do(r.request("GET", appointments))
+		if text := fmt.Sprint(err, out.Header.String(), string(out.Body()), r.logged.String()); err == nil || strings.Contains(text, "CANARY") {
+			t.Errorf("%.40q: %.300s", malformed, text)
+		}
+	}
 	cases := []struct{ name, body, want string }{
 		{"JSON pointer", `{"errors":[{"id":"blank","path":"/data/note","message":"can't be blank","debug":"CANARY"}],"meta":"CANARY"}`,
 			`{"errors":[{"id":"blank","path":"/data/note","message":"can't be blank"}]}`},
@@ -192,7 +201,7 @@ func TestCodesOfFailures(t *testing.T) {
 		{reply(504, "", ""), "platform_unavailable", "outcome_unknown"},
 		{"", "platform_unavailable", "outcome_unknown"},
 		{"HTTP/1.1 200 OK\r\nContent-Length: 50\r\nContent-Type: application/json\r\n\r\n{" + andClose, "platform_unavailable", "outcome_unknown"},
-		{"nonsense\r\n\r\n", "platform_unavailable", "outcome_unknown"},
+		{"nonsense\r\n\r\n", "platform_bad_answer", "outcome_unknown"},
 		{reply(200, "Content-Type: application/json", strings.Repeat(" ", 2<<20)), "platform_bad_answer", "platform_bad_answer"},
 		{"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "platform_bad_answer", "platform_bad_answer"},
 	}

@@ -124,7 +124,7 @@ func (c *call) attempt(ctx context.Context) (int, error) {
 	case err != nil:
 		permit.Abandon()
 		entry.End(audit.ResultUnknown, 0)
-		return 0, c.failed(c.silence(), err)
+		return 0, c.failed(c.silence(err), err)
 	}
 	entry.End(audit.ResultAnswered, status)
 	if status == fasthttp.StatusTooManyRequests {
@@ -146,10 +146,13 @@ func (c *call) late(ctx context.Context, err error) error {
 	return &Error{Code: codeUnavailable, Err: err}
 }
 
-// silence is the code for a request whose answer never came.
-func (c *call) silence() string {
-	if c.operation.Write {
+// silence is the code for a request whose answer never came, or cannot be read.
+func (c *call) silence(err error) string {
+	switch {
+	case c.operation.Write:
 		return codeUnknown
+	case errors.Is(err, errMalformed):
+		return codeBadAnswer
 	}
 	return codeUnavailable
 }

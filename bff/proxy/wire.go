@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"syscall"
@@ -95,7 +96,27 @@ func (s *lines) exchange(l *line, req *fasthttp.Request, resp *fasthttp.Response
 	if err != nil {
 		return err
 	}
-	return resp.ReadLimitBody(l.in, s.maxBody)
+	return readFailure(resp.ReadLimitBody(l.in, s.maxBody))
+}
+
+// What can go wrong while an answer is read. fasthttp's own errors quote the bytes they stumbled over.
+var (
+	errTimeout   = errors.New("no whole answer in time")
+	errBroken    = errors.New("the connection ended before the answer")
+	errMalformed = errors.New("the answer is not HTTP")
+)
+
+func readFailure(err error) error {
+	var network net.Error
+	switch {
+	case err == nil, errors.Is(err, fasthttp.ErrBodyTooLarge):
+		return err
+	case errors.As(err, &network) && network.Timeout():
+		return errTimeout
+	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		return errBroken
+	}
+	return errMalformed
 }
 
 // take gives an idle connection that is alive, or a new one.
