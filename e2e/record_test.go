@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"context"
-	"strings"
 	"sync"
 
 	"github.com/chromedp/cdproto/fetch"
@@ -67,7 +66,7 @@ func (r *recorder) take(ctx context.Context, event fetch.EventRequestPaused) {
 	if !redirect && event.ResponseErrorReason == "" {
 		body, err := chromedp.Call(ctx, fetch.GetResponseBody, fetch.GetResponseBodyParams{RequestID: event.RequestID})
 		if err != nil {
-			r.miss(answer.url + ": " + err.Error())
+			r.miss(ctx, answer.url, err)
 		}
 		answer.body = body.Body
 	}
@@ -75,11 +74,16 @@ func (r *recorder) take(ctx context.Context, event fetch.EventRequestPaused) {
 	r.answers = append(r.answers, answer)
 	r.mu.Unlock()
 	if _, err := chromedp.Call(ctx, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: event.RequestID}); err != nil {
-		r.miss(answer.url + ": " + err.Error())
+		r.miss(ctx, answer.url, err)
 	}
 }
 
-func (r *recorder) miss(what string) {
+// miss notes an answer that could not be read; one that was still under way when the recording ended is no loss.
+func (r *recorder) miss(ctx context.Context, url string, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	what := url + ": " + err.Error()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.missed = append(r.missed, what)
@@ -132,16 +136,6 @@ func (b *browser) wasmMemory(texts []string) (found []string, size int) {
 		b.t.Fatalf("read the app's memory: %v", err)
 	}
 	return result.Found, result.Size
-}
-
-// cookies are all cookies of the profile, those hidden from scripts included, as one text.
-func (b *browser) cookies() string {
-	b.t.Helper()
-	var text strings.Builder
-	for _, cookie := range b.cookieJar() {
-		text.WriteString(cookie.Name + "=" + cookie.Value + "; domain=" + cookie.Domain + "\n")
-	}
-	return text.String()
 }
 
 // cookieJar asks the browser itself, so HttpOnly hides nothing.
