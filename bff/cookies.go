@@ -38,10 +38,10 @@ func cookieValue(line []byte, name string) string {
 		var pair []byte
 		pair, line, _ = bytes.Cut(line, []byte{';'})
 		key, value, ok := bytes.Cut(bytes.TrimLeft(pair, " "), []byte{'='})
-		if !ok || string(key) != name {
+		if string(key) != name {
 			continue
 		}
-		if found != "" || !plainCookie(value) {
+		if !ok || found != "" || !plainCookie(value) {
 			return ""
 		}
 		found = string(value)

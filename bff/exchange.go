@@ -44,7 +44,7 @@ func exchangeOf(ctx *fasthttp.RequestCtx) *exchange {
 
 // begin opens the exchange of a request with the strictest policy: a route that serves anything else says so.
 func (s *Server) begin(ctx *fasthttp.RequestCtx) *exchange {
-	e := &exchange{id: newRequestID(), start: time.Now(), answer: s.policies.api}
+	e := &exchange{id: newRequestID(), start: time.Now(), answer: s.policies.api, remote: addressOf(ctx.RemoteAddr())}
 	ctx.SetUserValue(exchangeKey{}, e)
 	return e
 }

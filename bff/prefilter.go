@@ -202,7 +202,6 @@ func safeQuery(query []byte) bool {
 // findRemote names the caller: the socket's other end, or behind trusted proxies the right-most address of
 // X-Forwarded-For that is not one of them. What an untrusted sender claims is never read.
 func (s *Server) findRemote(ctx *fasthttp.RequestCtx, e *exchange) {
-	e.remote = addressOf(ctx.RemoteAddr())
 	socketLocal := e.remote.IsLoopback()
 	if s.trusted(e.remote) {
 		e.remote = s.forwardedFor(ctx, e.remote)
