@@ -79,38 +79,38 @@ func (p *connectPage) draw() []part {
 	case len(p.platforms) == 0:
 		return []part{empty("no-platform", w.NoPlatform, w.NoPlatformText)}
 	}
-	submit := tag("button").attr("type", "submit").class("button button-main").test("connect-start").text(w.Start)
+	submit := tag("button.button.button-main[type=submit]@connect-start").text(w.Start)
 	if p.leaving {
-		submit = tag("button").attr("type", "submit").class("button button-main").test("connect-start").attr("disabled", "true").text(w.Starting)
+		submit = tag("button.button.button-main[type=submit]@connect-start[disabled=true]").text(w.Starting)
 	}
 	return []part{
-		tag("p").class("lead").text(w.Lead),
+		tag("p.lead").text(w.Lead),
 		p.drawFailure(),
-		tag("form").attr("method", "post").attr("action", "#").class("card form").test("connect-form").
+		tag("form.card.form[method=post][action=#]@connect-form").
 			on("submit", p.shell, p.submit, "connect").body(
 			p.drawPlatforms(),
 			p.drawClinic(p.platforms[p.chosen]),
 			p.drawScopes(p.platforms[p.chosen]),
-			tag("div").class("form-foot").body(submit, tag("p").class("quiet").text(w.Safety)),
+			tag("div.form-foot").body(submit, tag("p.quiet").text(w.Safety)),
 		),
 	}
 }
 
 func (p *connectPage) drawPlatforms() part {
 	if len(p.platforms) == 1 {
-		return tag("p").class("one-platform").body(tag("span").class("label").text(p.shell.words.Connect.Platform), tag("strong").text(p.platforms[0].Name))
+		return tag("p.one-platform").body(tag("span.label").text(p.shell.words.Connect.Platform), tag("strong").text(p.platforms[0].Name))
 	}
 	options := make([]part, len(p.platforms))
 	for i, platform := range p.platforms {
-		radio := tag("input").attr("type", "radio").attr("name", "platform").attr("id", "platform-"+platform.ID).test("platform").attr("value", platform.ID).
+		radio := tag("input[type=radio][name=platform]").attr("id", "platform-"+platform.ID).test("platform").attr("value", platform.ID).
 			on("change", p.shell, func(ui.Context, ui.Event) { p.choose(i) }, "platform", platform.ID)
 		if i == p.chosen {
 			radio = radio.attr("checked", "true")
 		}
-		options[i] = tag("label").class("option").attr("for", "platform-"+platform.ID).body(radio, tag("span").text(platform.Name))
+		options[i] = tag("label.option").attr("for", "platform-"+platform.ID).body(radio, tag("span").text(platform.Name))
 	}
-	return tag("fieldset").class("field").body(
-		tag("legend").class("label").text(p.shell.words.Connect.Platform), tag("div").class("options").body(options...))
+	return tag("fieldset.field").body(
+		tag("legend.label").text(p.shell.words.Connect.Platform), tag("div.options").body(options...))
 }
 
 func (p *connectPage) drawClinic(platform shared.Platform) part {
@@ -119,7 +119,7 @@ func (p *connectPage) drawClinic(platform shared.Platform) part {
 	if platform.Hint != "" {
 		hint += " " + words.Fill(w.ClinicExample, "example", platform.Hint)
 	}
-	input := tag("input").attr("type", "text").attr("id", idClinic).attr("name", "clinic").class("input").test("clinic-address").
+	input := tag("input[type=text]").attr("id", idClinic).attr("name", "clinic").class("input").test("clinic-address").
 		attr("autocomplete", "off").attr("autocapitalize", "none").attr("spellcheck", "false").attr("inputmode", "url").
 		attr("aria-describedby", "clinic-hint").attr("placeholder", platform.Hint).
 		on("input", p.shell, p.typed, "clinic", platform.ID)
@@ -127,23 +127,23 @@ func (p *connectPage) drawClinic(platform shared.Platform) part {
 		input = input.attr("aria-invalid", "true")
 	}
 	parts := []part{
-		tag("label").class("label").attr("for", idClinic).text(w.Clinic), input,
-		tag("p").class("hint").attr("id", "clinic-hint").text(hint),
+		tag("label.label").attr("for", idClinic).text(w.Clinic), input,
+		tag("p.hint[id=clinic-hint]").text(hint),
 	}
 	if p.complaint != "" {
-		parts = append(parts, tag("p").class("complaint").attr("role", "alert").test("clinic-complaint").text(p.complaint))
+		parts = append(parts, tag("p.complaint[role=alert]@clinic-complaint").text(p.complaint))
 	}
 	if len(platform.Clinics) > 0 {
 		parts = append(parts, p.drawKnown(platform))
 	}
-	return tag("div").class("field").body(parts...)
+	return tag("div.field").body(parts...)
 }
 
 // drawKnown offers the clinics that the operator has named.
 func (p *connectPage) drawKnown(platform shared.Platform) part {
-	chips := []part{tag("span").class("hint").text(p.shell.words.Connect.Known)}
+	chips := []part{tag("span.hint").text(p.shell.words.Connect.Known)}
 	for _, clinic := range platform.Clinics {
-		chip := tag("button").attr("type", "button").class("chip-button").test("known-clinic").attr("data-url", clinic.URL).text(clinic.Name).
+		chip := tag("button.chip-button[type=button]@known-clinic").attr("data-url", clinic.URL).text(clinic.Name).
 			on("click", p.shell, func(ui.Context, ui.Event) {
 				p.clinic, p.complaint = clinic.URL, ""
 				setField(idClinic, clinic.URL)
@@ -155,16 +155,16 @@ func (p *connectPage) drawKnown(platform shared.Platform) part {
 		}
 		chips = append(chips, chip)
 	}
-	return tag("div").class("known").body(chips...)
+	return tag("div.known").body(chips...)
 }
 
 func (p *connectPage) drawScopes(platform shared.Platform) part {
 	w := p.shell.words
 	if len(platform.Scopes) == 0 {
-		return tag("p").class("quiet").text(w.Connect.AsksLater)
+		return tag("p.quiet").text(w.Connect.AsksLater)
 	}
-	return tag("div").class("asks").test("asks").body(
-		tag("h2").class("label").text(w.Connect.Asks), p.scopeList(platform.Scopes), tag("p").class("hint").text(w.Connect.AsksLater))
+	return tag("div.asks@asks").body(
+		tag("h2.label").text(w.Connect.Asks), p.scopeList(platform.Scopes), tag("p.hint").text(w.Connect.AsksLater))
 }
 
 // scopeList says scopes in words.
@@ -173,7 +173,7 @@ func (p *page) scopeList(scopes []string) part {
 	for i, scope := range scopes {
 		items[i] = tag("li").attr("data-scope", scope).body(icon(iconCheck), tag("span").text(p.shell.words.Scope(scope)))
 	}
-	return tag("ul").class("scopes").body(items...)
+	return tag("ul.scopes").body(items...)
 }
 
 func (p *connectPage) typed(ctx ui.Context, _ ui.Event) {

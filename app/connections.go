@@ -51,7 +51,7 @@ func (p *connectionsPage) Render() ui.UI { return p.frame(p.shell.words.Connecti
 
 func (p *connectionsPage) draw() []part {
 	w := p.shell.words.Connections
-	add := tag("a").class("button button-main").attr("href", "/connections/new").test("connect-new").body(icon(iconPlus), tag("span").text(w.Add))
+	add := tag("a.button.button-main[href=/connections/new]@connect-new").body(icon(iconPlus), tag("span").text(w.Add))
 	switch {
 	case !p.loaded && p.fail != nil:
 		return []part{p.drawFailure()}
@@ -59,16 +59,16 @@ func (p *connectionsPage) draw() []part {
 		return []part{p.skeletons(2)}
 	case len(p.list) == 0:
 		return []part{p.drawFailure(), empty("no-connections", w.Empty, w.Lead,
-			tag("a").class("button button-main").attr("href", "/connections/new").test("connect-new").text(p.shell.words.Home.EmptyAction))}
+			tag("a.button.button-main[href=/connections/new]@connect-new").text(p.shell.words.Home.EmptyAction))}
 	}
 	cards := make([]part, len(p.list))
 	for i, c := range p.list {
 		cards[i] = p.drawCard(c)
 	}
 	return []part{
-		tag("p").class("lead").text(w.Lead), p.drawFailure(),
-		tag("div").class("cards cards-wide").test("connections").body(cards...),
-		tag("p").class("more").body(add),
+		tag("p.lead").text(w.Lead), p.drawFailure(),
+		tag("div.cards.cards-wide@connections").body(cards...),
+		tag("p.more").body(add),
 	}
 }
 
@@ -79,12 +79,12 @@ func (p *connectionsPage) drawCard(c shared.Connection) part {
 		class += " card-warn"
 	}
 	parts := []part{
-		tag("header").class("card-head").body(
-			tag("div").body(tag("h2").class("card-title").text(c.Clinic.Name), tag("p").class("quiet").text(c.Platform.Name+" · "+strings.TrimPrefix(c.Clinic.URL, "https://"))),
+		tag("header.card-head").body(
+			tag("div").body(tag("h2.card-title").text(c.Clinic.Name), tag("p.quiet").text(c.Platform.Name+" · "+strings.TrimPrefix(c.Clinic.URL, "https://"))),
 			tag("span").class("chip chip-connection-"+c.State).test("connection-state").attr("data-state", c.State).text(state.Title)),
 	}
 	if c.State != shared.StateConnected {
-		parts = append(parts, tag("p").test("connection-cause").text(joinWords(state.Text, p.shell.words.Cause(c.Cause))))
+		parts = append(parts, tag("p@connection-cause").text(joinWords(state.Text, p.shell.words.Cause(c.Cause))))
 	}
 	parts = append(parts, p.drawLife(c), p.drawGrants(c), p.drawBudgets(c))
 	if p.asking == c.ID {
@@ -108,9 +108,9 @@ func (p *connectionsPage) drawLife(c shared.Connection) part {
 	}
 	since := words.Fill(w.Connections.Since, "date", z.say(z.day(c.ConnectedAt), shapeDate))
 	if c.State == shared.StateReconnect {
-		return tag("p").class("quiet").text(since)
+		return tag("p.quiet").text(since)
 	}
-	return tag("p").class("quiet").test("connection-life").text(since + ". " + fresh + " " + kept)
+	return tag("p.quiet@connection-life").text(since + ". " + fresh + " " + kept)
 }
 
 func (p *connectionsPage) drawGrants(c shared.Connection) part {
@@ -119,12 +119,12 @@ func (p *connectionsPage) drawGrants(c shared.Connection) part {
 		if len(scopes) == 0 {
 			return nil
 		}
-		return tag("details").class("grants").test(test).body(
-			tag("summary").body(tag("span").text(title), tag("span").class("count").text(strconv.Itoa(len(scopes)))),
-			when(note != "", func() part { return tag("p").class("hint").text(note) }),
+		return tag("details.grants").test(test).body(
+			tag("summary").body(tag("span").text(title), tag("span.count").text(strconv.Itoa(len(scopes)))),
+			when(note != "", func() part { return tag("p.hint").text(note) }),
 			p.scopeList(scopes))
 	}
-	return tag("div").class("grant-groups").body(
+	return tag("div.grant-groups").body(
 		group("granted", w.Granted, c.Scopes, ""), group("more", w.More, c.More, ""), group("excess", w.Excess, c.Excess, w.ExcessText))
 }
 
@@ -136,15 +136,15 @@ func (p *connectionsPage) drawBudgets(c shared.Connection) part {
 	row := func(name string, a shared.Allowance) part {
 		left := words.Fill(w.Connections.Left, "left", strconv.Itoa(a.Remaining), "limit", strconv.Itoa(a.Limit))
 		label := words.Fill(w.Header.BudgetOf, "left", strconv.Itoa(a.Remaining), "limit", strconv.Itoa(a.Limit))
-		return tag("li").class("budget-row").attr("data-budget", name).body(
-			tag("span").class("budget-name").text(name), meter(a.Remaining, a.Limit, label), tag("span").class("budget-left").text(left))
+		return tag("li.budget-row").attr("data-budget", name).body(
+			tag("span.budget-name").text(name), meter(a.Remaining, a.Limit, label), tag("span.budget-left").text(left))
 	}
-	rows := []part{row(c.Clinic.Name, c.Budget.Clinic)}
+	rows := []part{row(w.Connections.Whole, c.Budget.Clinic)}
 	for _, class := range classes(c.Budget) {
 		rows = append(rows, row(class, c.Budget.Endpoints[class]))
 	}
-	return tag("div").class("budgets").test("connection-budget").body(
-		tag("h3").class("label").text(w.Connections.Budget), tag("ul").class("budget-rows").body(rows...))
+	return tag("div.budgets@connection-budget").body(
+		tag("h3.label").text(w.Connections.Budget), tag("ul.budget-rows").body(rows...))
 }
 
 // classes are the endpoint classes of a budget, in the order of their names.
@@ -160,7 +160,7 @@ func classes(b shared.Budget) []string {
 func (p *connectionsPage) drawActions(c shared.Connection) part {
 	w := p.shell.words.Connections
 	action := func(test, class, text string, do func(ui.Context, ui.Event)) part {
-		return tag("button").attr("type", "button").class(class).test(test).text(text).on("click", p.shell, do, test, c.ID)
+		return tag("button[type=button]").class(class).test(test).text(text).on("click", p.shell, do, test, c.ID)
 	}
 	var actions []part
 	if c.State == shared.StateReconnect {
@@ -168,7 +168,7 @@ func (p *connectionsPage) drawActions(c shared.Connection) part {
 			func(ui.Context, ui.Event) { p.authorize(c.ID, nil) }))
 	} else {
 		actions = append(actions,
-			tag("a").class("button").attr("href", "/schedule/"+c.ID).test("connection-open").text(p.shell.words.Home.OpenSchedule))
+			tag("a.button").attr("href", "/schedule/"+c.ID).test("connection-open").text(p.shell.words.Home.OpenSchedule))
 	}
 	if len(c.More) > 0 && c.State == shared.StateConnected {
 		actions = append(actions, action("connection-allow", "button", w.AllowMore,
@@ -179,22 +179,22 @@ func (p *connectionsPage) drawActions(c shared.Connection) part {
 			p.asking = c.ID
 			p.ctx.Defer(func(ui.Context) { focus("disconnect-no") })
 		}))
-	return tag("div").class("card-actions").body(actions...)
+	return tag("div.card-actions").body(actions...)
 }
 
 // drawConfirm asks once more, in place, before a permission is given up.
 func (p *connectionsPage) drawConfirm(c shared.Connection) part {
 	w := p.shell.words.Connections
-	yes := tag("button").attr("type", "button").class("button button-danger-main").test("disconnect-yes").text(w.DisconnectYes).
+	yes := tag("button.button.button-danger-main[type=button]@disconnect-yes").text(w.DisconnectYes).
 		on("click", p.shell, func(ui.Context, ui.Event) { p.disconnect(c) }, "disconnect-yes", c.ID)
 	if p.ending != "" {
 		yes = yes.attr("disabled", "true")
 	}
-	return tag("div").class("confirm").attr("role", "group").attr("aria-label", words.Fill(w.DisconnectAsk, "clinic", c.Clinic.Name)).test("disconnect-confirm").body(
+	return tag("div.confirm[role=group]").attr("aria-label", words.Fill(w.DisconnectAsk, "clinic", c.Clinic.Name)).test("disconnect-confirm").body(
 		tag("p").body(tag("strong").text(words.Fill(w.DisconnectAsk, "clinic", c.Clinic.Name)), text(" "), tag("span").text(w.DisconnectText)),
-		tag("div").class("card-actions").body(
+		tag("div.card-actions").body(
 			yes,
-			tag("button").attr("type", "button").class("button").attr("id", "disconnect-no").test("disconnect-no").text(w.DisconnectNo).
+			tag("button.button[type=button][id=disconnect-no]@disconnect-no").text(w.DisconnectNo).
 				on("click", p.shell, func(ui.Context, ui.Event) { p.asking = "" }, "disconnect-no", c.ID),
 		))
 }

@@ -6,7 +6,11 @@ package app
 const svgNamespace = "http://www.w3.org/2000/svg"
 
 //go:noinline
-func elem(name string) *node { return &node{name: name, svg: true} }
+func elem(selector string) *node {
+	n := tag(selector)
+	n.svg = true
+	return n
+}
 
 // svg is a drawing that tells nothing to those who do not see it, unless the caller names it.
 func svg(viewBox, class string, parts ...part) *node {

@@ -93,7 +93,7 @@ func (p *patientPage) drawForm() part {
 	for _, category := range categories {
 		kinds = append(kinds, option(category, w.Category(category), category == p.form.category))
 	}
-	fields := []part{field(idMeasure, w.Observations.Measure, tag("select").test("observation-measure").body(options...).
+	fields := []part{field(idMeasure, w.Observations.Measure, tag("select@observation-measure").body(options...).
 		on("change", p.shell, p.pickMeasure, "measure"))}
 	for n, part := range chosen.parts {
 		label := w.Observations.Value
@@ -103,25 +103,24 @@ func (p *patientPage) drawForm() part {
 		if unit := unitText(part.Unit); unit != "" {
 			label += " (" + unit + ")"
 		}
-		fields = append(fields, field(idValue(n), label, tag("input").attr("type", "text").attr("inputmode", "decimal").
-			attr("autocomplete", "off").attr("maxlength", "12").test("observation-value")))
+		fields = append(fields, field(idValue(n), label, tag("input[type=text][inputmode=decimal][autocomplete=off][maxlength=12]@observation-value")))
 	}
 	fields = append(fields,
-		field(idWhen, w.Observations.When, tag("input").attr("type", "datetime-local").attr("value", p.form.at).test("observation-when")),
-		field(idCategory, w.Observations.Category, tag("select").test("observation-category").body(kinds...)))
-	form := tag("form").attr("method", "post").attr("action", "#").class("card form").test("observation-form").
+		field(idWhen, w.Observations.When, tag("input[type=datetime-local]").attr("value", p.form.at).test("observation-when")),
+		field(idCategory, w.Observations.Category, tag("select@observation-category").body(kinds...)))
+	form := tag("form.card.form[method=post][action=#]@observation-form").
 		on("submit", p.shell, p.submit, "observation-form")
 	var complaint part
 	if p.form.complaint != "" {
-		complaint = tag("p").class("complaint").attr("role", "alert").test("observation-complaint").text(p.form.complaint)
+		complaint = tag("p.complaint[role=alert]@observation-complaint").text(p.form.complaint)
 	}
 	return form.body(
-		tag("div").class("fields").body(fields...),
-		field(idText, w.Observations.Note, tag("textarea").attr("maxlength", "4000").test("observation-note")),
+		tag("div.fields").body(fields...),
+		field(idText, w.Observations.Note, tag("textarea[maxlength=4000]@observation-note")),
 		complaint,
-		tag("div").class("card-actions").body(
+		tag("div.card-actions").body(
 			p.saveButton("observation-save", w.Observations.Save),
-			tag("button").attr("type", "button").class("button button-quiet").test("observation-cancel").text(w.Common.Cancel).
+			tag("button.button.button-quiet[type=button]@observation-cancel").text(w.Common.Cancel).
 				on("click", p.shell, p.closeForm, "observation-cancel")))
 }
 
@@ -134,7 +133,7 @@ func option(value, label string, chosen bool) part {
 }
 
 func field(id, label string, input *node) part {
-	return tag("div").class("field").body(tag("label").class("label").attr("for", id).text(label), input.attr("id", id).class("input"))
+	return tag("div.field").body(tag("label.label").attr("for", id).text(label), input.attr("id", id).class("input"))
 }
 
 // submit reads the fields and sends what they hold.

@@ -44,10 +44,10 @@ func (p *page) drawn(title string, body []part) part {
 	} else {
 		main = main.attr("aria-busy", "false")
 	}
-	return tag("div").class("shell").body(
+	return tag("div.shell").body(
 		p.drawHeader(),
 		p.drawClinicBar(),
-		tag("div").class("notices").attr("aria-live", "polite").body(p.drawNotices()...),
+		tag("div.notices[aria-live=polite]").body(p.drawNotices()...),
 		main.body(append(parts, body...)...),
 	)
 }
@@ -58,19 +58,19 @@ func (p *page) waiting() bool { return !p.shell.live || p.generation == 0 || p.b
 func (p *page) drawHeader() part {
 	w := p.shell.words.Header
 	name := p.shell.session.Practitioner.Name
-	return tag("header").class("header").body(
-		tag("button").attr("type", "button").class("skip").text(w.Skip).on("click", p.shell, p.skip, "skip"),
-		tag("a").class("brand").attr("href", "/").attr("aria-label", w.Product).body(p.drawMark(), tag("span").class("brand-name").text(w.Product)),
-		tag("nav").class("nav").attr("aria-label", w.Navigation).body(
+	return tag("header.header").body(
+		tag("button.skip[type=button]").text(w.Skip).on("click", p.shell, p.skip, "skip"),
+		tag("a.brand[href=/]").attr("aria-label", w.Product).body(p.drawMark(), tag("span.brand-name").text(w.Product)),
+		tag("nav.nav").attr("aria-label", w.Navigation).body(
 			p.drawLink("nav-home", "/", w.Home, p.name == shared.PageHome),
 			p.drawLink("nav-connections", "/connections", w.Connections, p.name == shared.PageConnections || p.name == shared.PageConnect),
 		),
-		tag("div").class("who").body(
+		tag("div.who").body(
 			when(name != "", func() part {
-				return tag("span").class("who-name").test("practitioner").attr("title", words.Fill(w.SignedIn, "name", name)).text(name)
+				return tag("span.who-name@practitioner").attr("title", words.Fill(w.SignedIn, "name", name)).text(name)
 			}),
-			tag("form").attr("method", "post").attr("action", shared.PathSignOut).class("sign-out").body(
-				tag("button").attr("type", "submit").class("button button-quiet").test("sign-out").text(w.SignOut),
+			tag("form[method=post]").attr("action", shared.PathSignOut).class("sign-out").body(
+				tag("button.button.button-quiet[type=submit]@sign-out").text(w.SignOut),
 			),
 		),
 	)
@@ -80,7 +80,7 @@ func (p *page) drawHeader() part {
 func (p *page) skip(ui.Context, ui.Event) { focus(idMain) }
 
 func (p *page) drawLink(test, href, text string, current bool) part {
-	link := tag("a").class("nav-link").attr("href", href).test(test).text(text)
+	link := tag("a.nav-link").attr("href", href).test(test).text(text)
 	if current {
 		link = link.attr("aria-current", "page")
 	}
@@ -90,8 +90,8 @@ func (p *page) drawLink(test, href, text string, current bool) part {
 // drawMark is the product's mark, drawn in the colour of its text.
 func (p *page) drawMark() part {
 	return svg("0 0 32 32", "brand-mark",
-		elem("path").attr("d", "M9 5v13a9 9 0 0 0 9 9h6").attr("fill", "none").attr("stroke", "currentColor").attr("stroke-width", "4").attr("stroke-linecap", "round"),
-		elem("circle").attr("cx", "22").attr("cy", "11").attr("r", "5").attr("fill", "currentColor"),
+		elem("path[d=M9 5v13a9 9 0 0 0 9 9h6][fill=none][stroke=currentColor][stroke-width=4][stroke-linecap=round]"),
+		elem("circle[cx=22][cy=11][r=5][fill=currentColor]"),
 	)
 }
 
@@ -104,14 +104,14 @@ func (p *page) drawClinicBar() part {
 	}
 	id, w := p.connectionID(), p.shell.words.Header
 	known, _ := p.shell.knownConnection(id)
-	bar := tag("div").class("clinic-bar").test("clinic-bar")
-	name := tag("span").class("clinic-name").test("clinic-name")
+	bar := tag("div.clinic-bar@clinic-bar")
+	name := tag("span.clinic-name@clinic-name")
 	if known.Clinic.Name == "" {
 		return bar.body(name.body(skeleton("short")))
 	}
 	return bar.body(
 		name.text(known.Clinic.Name),
-		tag("nav").class("nav").attr("aria-label", w.ClinicNavigation).body(
+		tag("nav.nav").attr("aria-label", w.ClinicNavigation).body(
 			p.drawLink("nav-schedule", "/schedule/"+id, w.Schedule, p.name == shared.PageSchedule),
 			p.drawLink("nav-patients", "/patients/"+id, w.Patients, p.name != shared.PageSchedule),
 		),
@@ -126,10 +126,10 @@ func (p *page) drawBudget(c *clinic) part {
 	}
 	w := p.shell.words
 	text := words.Fill(w.Header.BudgetOf, "left", strconv.Itoa(left.Remaining), "limit", strconv.Itoa(left.Limit))
-	return tag("div").class("budget").test("budget").attr("title", w.Header.Budget+": "+text).body(
-		tag("span").class("budget-label").text(w.Header.Budget),
+	return tag("div.budget@budget").attr("title", w.Header.Budget+": "+text).body(
+		tag("span.budget-label").text(w.Header.Budget),
 		meter(left.Remaining, left.Limit, text),
-		tag("span").class("budget-left").test("budget-left").text(words.Fill(w.Connections.Left, "left", strconv.Itoa(left.Remaining), "limit", strconv.Itoa(left.Limit))),
+		tag("span.budget-left@budget-left").text(words.Fill(w.Connections.Left, "left", strconv.Itoa(left.Remaining), "limit", strconv.Itoa(left.Limit))),
 	)
 }
 
@@ -144,22 +144,22 @@ func meter(left, limit int, label string) part {
 		width = min(100, max(0, left*100/limit))
 	}
 	return svg("0 0 100 8", class,
-		elem("rect").attr("class", "meter-track").attr("width", "100").attr("height", "8").attr("rx", "4"),
-		elem("rect").attr("class", "meter-fill").attr("width", strconv.Itoa(width)).attr("height", "8").attr("rx", "4"),
+		elem("rect[class=meter-track][width=100][height=8]"),
+		elem("rect[class=meter-fill]").attr("width", strconv.Itoa(width)).attr("height", "8"),
 	).attr("role", "img").attr("aria-label", label).attr("preserveAspectRatio", "none").attr("aria-hidden", "false")
 }
 
 func (p *page) drawNotices() []part {
 	var all []part
 	if p.notice != "" {
-		all = append(all, tag("div").class("notice notice-good").test("notice").body(
+		all = append(all, tag("div.notice.notice-good@notice").body(
 			icon(iconCheck), tag("span").text(p.notice)))
 	}
 	if p.shell.outdated {
 		say := p.shell.words.Problem(words.CodeNewVersion)
-		all = append(all, tag("div").class("notice").test("outdated").body(
+		all = append(all, tag("div.notice@outdated").body(
 			tag("span").text(say.Title+". "+say.Text),
-			tag("button").attr("type", "button").class("button button-quiet").text(say.Next).on("click", p.shell, p.reload, "outdated")))
+			tag("button.button.button-quiet[type=button]").text(say.Next).on("click", p.shell, p.reload, "outdated")))
 	}
 	if session := p.shell.drawSession(); session != nil {
 		all = append(all, session)
@@ -172,9 +172,9 @@ func (p *page) reload(ui.Context, ui.Event) { reload() }
 // drawCrash is all that a page shows after a panic: nothing half-drawn, and the one thing that helps.
 func (p *page) drawCrash() part {
 	say := p.shell.words.Problem(words.CodeCrashed)
-	return tag("div").class("notice notice-bad").attr("role", "alert").test("crashed").body(
-		tag("div").class("notice-words").body(tag("strong").text(say.Title), tag("p").text(say.Text)),
-		tag("button").attr("type", "button").class("button").text(say.Next).on("click", p.shell, p.reload, "crashed"),
+	return tag("div.notice.notice-bad[role=alert]@crashed").body(
+		tag("div.notice-words").body(tag("strong").text(say.Title), tag("p").text(say.Text)),
+		tag("button.button[type=button]").text(say.Next).on("click", p.shell, p.reload, "crashed"),
 	)
 }
 
@@ -185,17 +185,17 @@ func skeleton(size string) part {
 
 // skeletons stand where a list will be, with one word for those who do not see them.
 func (p *page) skeletons(n int) part {
-	lines := []part{tag("span").class("hidden").text(p.shell.words.Common.Loading)}
+	lines := []part{tag("span.hidden").text(p.shell.words.Common.Loading)}
 	for range n {
-		lines = append(lines, tag("div").class("card skeleton-card").body(skeleton("short"), skeleton("long")))
+		lines = append(lines, tag("div.card.skeleton-card").body(skeleton("short"), skeleton("long")))
 	}
-	return tag("div").class("skeletons").test("loading").body(lines...)
+	return tag("div.skeletons@loading").body(lines...)
 }
 
 // empty is an inviting place where there is nothing yet.
 func empty(test, title, text string, more ...part) part {
-	return tag("div").class("empty").test(test).body(
-		append([]part{icon(iconLeaf), tag("h2").class("empty-title").text(title), tag("p").text(text)}, more...)...)
+	return tag("div.empty").test(test).body(
+		append([]part{icon(iconLeaf), tag("h2.empty-title").text(title), tag("p").text(text)}, more...)...)
 }
 
 // timeTag is a moment in words that a machine can read.

@@ -117,8 +117,8 @@ func (p *homePage) draw() []part {
 		cards[i] = p.drawClinic(c)
 	}
 	return []part{
-		tag("div").class("cards").test("clinics").body(cards...),
-		tag("p").class("more").body(tag("a").class("button button-quiet").attr("href", "/connections/new").test("connect-another").body(
+		tag("div.cards@clinics").body(cards...),
+		tag("p.more").body(tag("a.button.button-quiet[href=/connections/new]@connect-another").body(
 			icon(iconPlus), tag("span").text(p.shell.words.Home.Another))),
 	}
 }
@@ -126,40 +126,40 @@ func (p *homePage) draw() []part {
 func (p *homePage) drawInvitation() part {
 	w := p.shell.words.Home
 	promise := func(path, text string) part {
-		return tag("li").class("promise").body(icon(path), tag("span").text(text))
+		return tag("li.promise").body(icon(path), tag("span").text(text))
 	}
-	return tag("section").class("invitation card").test("empty-home").body(
-		tag("h2").class("invitation-title").text(w.EmptyTitle),
-		tag("p").class("lead").text(w.EmptyText),
-		tag("a").class("button button-main").attr("href", "/connections/new").test("connect-first").text(w.EmptyAction),
-		tag("ul").class("promises").body(
+	return tag("section.invitation.card@empty-home").body(
+		tag("h2.invitation-title").text(w.EmptyTitle),
+		tag("p.lead").text(w.EmptyText),
+		tag("a.button.button-main[href=/connections/new]@connect-first").text(w.EmptyAction),
+		tag("ul.promises").body(
 			promise(iconKey, w.EmptyPromise1), promise(iconHand, w.EmptyPromise2), promise(iconShield, w.EmptyPromise3)),
 	)
 }
 
 func (p *homePage) drawClinic(c shared.Connection) part {
 	w := p.shell.words
-	lines := []part{tag("header").class("card-head").body(
-		tag("h2").class("card-title").text(c.Clinic.Name),
-		tag("span").class("quiet").text(c.Platform.Name),
+	lines := []part{tag("header.card-head").body(
+		tag("h2.card-title").text(c.Clinic.Name),
+		tag("span.quiet").text(c.Platform.Name),
 	)}
 	if c.State == shared.StateReconnect || c.State == shared.StateMisconfigured {
 		say := w.ConnectionState(c.State)
-		return tag("article").class("card card-warn").test("clinic-card").attr("data-connection", c.ID).body(append(lines,
+		return tag("article.card.card-warn@clinic-card").attr("data-connection", c.ID).body(append(lines,
 			tag("p").body(tag("strong").text(say.Title), text(" "), tag("span").text(say.Text)),
-			tag("a").class("button").attr("href", "/connections").test("clinic-attention").text(w.Home.Attention))...)
+			tag("a.button[href=/connections]@clinic-attention").text(w.Home.Attention))...)
 	}
-	return tag("article").class("card").test("clinic-card").attr("data-connection", c.ID).body(append(lines,
+	return tag("article.card@clinic-card").attr("data-connection", c.ID).body(append(lines,
 		p.drawGlance(p.glances[c.ID]),
-		tag("div").class("card-actions").body(
-			tag("a").class("button button-main").attr("href", "/schedule/"+c.ID).test("open-schedule").body(icon(iconCalendar), tag("span").text(w.Home.OpenSchedule)),
-			tag("a").class("button").attr("href", "/patients/"+c.ID).test("open-patients").body(icon(iconPeople), tag("span").text(w.Home.OpenPatients)),
+		tag("div.card-actions").body(
+			tag("a.button.button-main").attr("href", "/schedule/"+c.ID).test("open-schedule").body(icon(iconCalendar), tag("span").text(w.Home.OpenSchedule)),
+			tag("a.button").attr("href", "/patients/"+c.ID).test("open-patients").body(icon(iconPeople), tag("span").text(w.Home.OpenPatients)),
 		))...)
 }
 
 func (p *homePage) drawGlance(g glance) part {
 	w := p.shell.words.Home
-	line := tag("p").class("glance").test("glance")
+	line := tag("p.glance@glance")
 	switch {
 	case !g.loaded:
 		return line.body(skeleton("long"))

@@ -19,12 +19,12 @@ func (p *page) drawFailure() part {
 	notice := tag("div").class("notice notice-"+tone(code)).attr("role", "alert").test("problem").attr("data-code", string(code)).attr("id", idProblem).attr("tabindex", "-1")
 	lines := []part{tag("strong").text(say.Title), tag("p").text(text)}
 	if p.fail.detail != "" {
-		lines = append(lines, tag("p").class("quiet").text(p.fail.detail))
+		lines = append(lines, tag("p.quiet").text(p.fail.detail))
 	}
 	if p.fail.RequestID != "" && code == shared.CodeInternal {
-		lines = append(lines, tag("p").class("quiet mono").text(p.fail.RequestID))
+		lines = append(lines, tag("p.quiet.mono").text(p.fail.RequestID))
 	}
-	return notice.body(icon(iconWarn), tag("div").class("notice-words").body(lines...), p.drawNextStep(say))
+	return notice.body(icon(iconWarn), tag("div.notice-words").body(lines...), p.drawNextStep(say))
 }
 
 // tone is how serious a problem looks.
@@ -38,11 +38,11 @@ func tone(code shared.Code) string {
 
 func (p *page) drawNextStep(say words.Say) part {
 	button := func(test string, do func(ui.Context, ui.Event)) part {
-		return tag("button").attr("type", "button").class("button").test(test).text(say.Next).
+		return tag("button.button[type=button]").test(test).text(say.Next).
 			on("click", p.shell, do, "next", test)
 	}
 	link := func(href string) part {
-		return tag("a").class("button").test("problem-link").attr("href", href).text(say.Next)
+		return tag("a.button@problem-link").attr("href", href).text(say.Next)
 	}
 	switch p.fail.Code {
 	case shared.CodeReconnectNeeded:

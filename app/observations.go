@@ -12,13 +12,13 @@ import (
 // drawObservations is the patient's measurements: trends first, then every entry by category, with its note.
 func (p *patientPage) drawObservations() part {
 	w := p.shell.words.Observations
-	section := tag("section").class("part").test("observations")
+	section := tag("section.part@observations")
 	if !p.record.may("observations:read") {
-		return section.body(tag("h2").class("part-title").text(w.Title), p.drawDenied("observations:read"))
+		return section.body(tag("h2.part-title").text(w.Title), p.drawDenied("observations:read"))
 	}
-	head := tag("div").class("part-head").body(tag("h2").class("part-title").text(w.Title),
+	head := tag("div.part-head").body(tag("h2.part-title").text(w.Title),
 		when(p.record.may("observations:create") && !p.form.open, func() part {
-			return tag("button").attr("type", "button").class("button").test("observation-add").body(icon(iconPlus), tag("span").text(w.Add)).
+			return tag("button.button[type=button]@observation-add").body(icon(iconPlus), tag("span").text(w.Add)).
 				on("click", p.shell, p.openForm, "observation-add")
 		}))
 	parts := []part{head}
@@ -26,7 +26,7 @@ func (p *patientPage) drawObservations() part {
 		parts = append(parts, p.drawForm())
 	}
 	if len(p.record.observations) == 0 {
-		parts = append(parts, tag("p").class("quiet").test("observations-none").text(w.Empty))
+		parts = append(parts, tag("p.quiet@observations-none").text(w.Empty))
 	}
 	for _, category := range p.categories() {
 		parts = append(parts, p.drawCategory(category)...)
@@ -58,12 +58,12 @@ func (p *patientPage) drawCategory(category string) []part {
 			entries = append(entries, p.drawEntry(o))
 		}
 	}
-	parts := []part{tag("h3").class("part-group").text(w.Category(category))}
+	parts := []part{tag("h3.part-group").text(w.Category(category))}
 	if len(cards) > 0 {
-		parts = append(parts, tag("div").class("series-all").body(cards...))
+		parts = append(parts, tag("div.series-all").body(cards...))
 	}
-	return append(parts, tag("details").class("grants").test("entries").attr("data-category", category).attr("open", openEntries(len(cards))).body(
-		tag("summary").body(tag("span").text(w.N(w.Observations.Readings, len(entries))), tag("span").class("count")),
+	return append(parts, tag("details.grants@entries").attr("data-category", category).attr("open", openEntries(len(cards))).body(
+		tag("summary").body(tag("span").text(w.N(w.Observations.Readings, len(entries))), tag("span.count")),
 		tag("ul").body(entries...)))
 }
 
@@ -77,11 +77,11 @@ func openEntries(trends int) string {
 
 func (p *patientPage) drawSeries(s series) part {
 	latest, z := s.latest(), p.record.zone
-	return tag("div").class("series").test("series").attr("data-code", s.code).body(
+	return tag("div.series@series").attr("data-code", s.code).body(
 		tag("div").body(
-			tag("p").class("series-name").text(s.name),
-			tag("p").body(tag("span").class("series-value").text(latest.shown), text(" "), tag("span").class("series-unit").text(s.unit)),
-			tag("p").class("quiet").body(timeTag(latest.at, z.say(z.day(latest.at), shapeDate)))),
+			tag("p.series-name").text(s.name),
+			tag("p").body(tag("span.series-value").text(latest.shown), text(" "), tag("span.series-unit").text(s.unit)),
+			tag("p.quiet").body(timeTag(latest.at, z.say(z.day(latest.at), shapeDate)))),
 		p.drawTrend(s))
 }
 
@@ -94,28 +94,28 @@ func (p *patientPage) drawEntry(o observation) part {
 			shown = map[string]string{"true": w.Yes, "false": w.No}[v.Value]
 		}
 		values = append(values, tag("span").body(
-			tag("span").class("quiet").text(p.shell.words.Measure(v.Code, v.Display)+" "), tag("strong").text(joinWords(shown, unitText(v.Unit)))))
+			tag("span.quiet").text(p.shell.words.Measure(v.Code, v.Display)+" "), tag("strong").text(joinWords(shown, unitText(v.Unit)))))
 	}
 	who := ""
 	if name := p.record.staff[o.Practitioner]; name != "" {
 		who = " " + words.Fill(w.By, "name", name)
 	}
-	parts := []part{tag("div").class("entry-head").body(
-		tag("span").class("quiet").body(timeTag(o.at(), z.stamp(o.at())), text(who)),
+	parts := []part{tag("div.entry-head").body(
+		tag("span.quiet").body(timeTag(o.at(), z.stamp(o.at())), text(who)),
 		when(p.record.may("observations:update") && o.ID != "" && p.editing != o.ID, func() part {
-			return tag("button").attr("type", "button").class("button button-quiet").test("note-edit").body(icon(iconPen), tag("span").text(w.EditNote)).
+			return tag("button.button.button-quiet[type=button]@note-edit").body(icon(iconPen), tag("span").text(w.EditNote)).
 				on("click", p.shell, func(ui.Context, ui.Event) { p.edit(o) }, "note-edit", o.ID)
 		}))}
 	if len(values) > 0 {
-		parts = append(parts, tag("div").class("entry-values").body(values...))
+		parts = append(parts, tag("div.entry-values").body(values...))
 	}
 	switch {
 	case o.ID != "" && p.editing == o.ID:
 		parts = append(parts, p.drawNoteForm(o))
 	case o.Note != "":
-		parts = append(parts, tag("p").class("entry-note").test("note").text(o.Note))
+		parts = append(parts, tag("p.entry-note@note").text(o.Note))
 	}
-	return tag("li").class("entry").test("entry").attr("data-observation", o.ID).body(parts...)
+	return tag("li.entry@entry").attr("data-observation", o.ID).body(parts...)
 }
 
 const idNote = "note-field"
@@ -132,21 +132,21 @@ func (p *patientPage) edit(o observation) {
 
 func (p *patientPage) drawNoteForm(o observation) part {
 	w := p.shell.words
-	return tag("form").attr("method", "post").attr("action", "#").class("field").test("note-form").
+	return tag("form.field[method=post][action=#]@note-form").
 		on("submit", p.shell, func(_ ui.Context, e ui.Event) {
 			e.PreventDefault()
 			p.saveNote(o.ID, fieldValue(idNote))
 		}, "note-form", o.ID).body(
-		tag("label").class("label").attr("for", idNote).text(w.Observations.Note),
+		tag("label.label").attr("for", idNote).text(w.Observations.Note),
 		tag("textarea").attr("id", idNote).attr("maxlength", "4000").class("input").test("note-field"),
-		tag("div").class("card-actions").body(
+		tag("div.card-actions").body(
 			p.saveButton("note-save", w.Observations.SaveNote),
-			tag("button").attr("type", "button").class("button button-quiet").test("note-cancel").text(w.Common.Cancel).
+			tag("button.button.button-quiet[type=button]@note-cancel").text(w.Common.Cancel).
 				on("click", p.shell, func(ui.Context, ui.Event) { p.editing = "" }, "note-cancel", o.ID)))
 }
 
 func (p *patientPage) saveButton(test, label string) part {
-	button := tag("button").attr("type", "submit").class("button button-main").test(test)
+	button := tag("button.button.button-main[type=submit]").test(test)
 	if p.saving {
 		return button.attr("disabled", "true").text(p.shell.words.Observations.Saving)
 	}

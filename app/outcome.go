@@ -101,33 +101,33 @@ func (p *outcomePage) draw() []part {
 	case p.fail != nil:
 		return []part{p.drawFailure()}
 	case p.outcome.Code == "":
-		return []part{tag("p").class("lead working").test("outcome-checking").text(w.Result.Checking)}
+		return []part{tag("p.lead.working@outcome-checking").text(w.Result.Checking)}
 	}
 	say := w.Outcome(p.outcome.Code)
-	return []part{tag("section").class("card outcome").test("outcome").attr("data-code", string(p.outcome.Code)).attr("role", "status").body(
-		tag("h2").class("card-title").text(say.Title),
-		tag("p").class("lead").text(say.Text),
-		tag("div").class("card-actions").body(p.drawSteps(say)...),
+	return []part{tag("section.card.outcome@outcome").attr("data-code", string(p.outcome.Code)).attr("role", "status").body(
+		tag("h2.card-title").text(say.Title),
+		tag("p.lead").text(say.Text),
+		tag("div.card-actions").body(p.drawSteps(say)...),
 	)}
 }
 
 // drawSteps offers the next step first, and always a way home.
 func (p *outcomePage) drawSteps(say words.Say) []part {
 	w := p.shell.words.Result
-	home := tag("a").class("button button-quiet").test("outcome-home").attr("href", "/").text(w.Home)
-	next := tag("a").class("button button-main").test("outcome-next").attr("href", p.nextHref()).text(say.Next)
+	home := tag("a.button.button-quiet@outcome-home[href=/]").text(w.Home)
+	next := tag("a.button.button-main@outcome-next").attr("href", p.nextHref()).text(say.Next)
 	switch p.outcome.Code {
 	case shared.OutcomeConnected:
 		return []part{next}
 	case shared.OutcomePending:
-		check := tag("button").attr("type", "button").class("button").test("outcome-check").text(w.CheckAgain).
+		check := tag("button.button[type=button]@outcome-check").text(w.CheckAgain).
 			on("click", p.shell, func(ui.Context, ui.Event) { p.load() }, "outcome-check")
 		return []part{check, next, home}
 	case shared.OutcomeMisconfigured:
 		return []part{next}
 	}
 	if origin := p.origin(); origin != "/" {
-		return []part{next, tag("a").class("button").test("outcome-back").attr("href", origin).text(w.BackTo), home}
+		return []part{next, tag("a.button@outcome-back").attr("href", origin).text(w.BackTo), home}
 	}
 	return []part{next, home}
 }

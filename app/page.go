@@ -103,22 +103,28 @@ func (p *page) background(work func()) {
 // async runs blocking work off the UI goroutine, then done with its answer on it: unless the page has meanwhile been
 // navigated elsewhere, when the answer is dropped. A failure is shown by done or handed to failedWith.
 func async[T any](p *page, work func() (T, error), done func(T, error)) {
+	var value T
+	p.await(func() (err error) { value, err = work(); return err }, func(err error) { done(value, err) })
+}
+
+// await is async for work that keeps its own answer.
+func (p *page) await(work func() error, done func(error)) {
 	generation := p.generation
 	p.busy++
 	p.ctx.Async(func() {
-		value, err := guarded(p.shell, work)
+		err := p.shell.guarded(work)
 		p.dispatch(func() {
 			if p.generation != generation {
 				return
 			}
 			p.busy--
-			done(value, err)
+			done(err)
 		})
 	})
 }
 
 // guarded turns a panic of work into an error.
-func guarded[T any](s *shell, work func() (T, error)) (value T, err error) {
+func (s *shell) guarded(work func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = failWith(words.CodeCrashed)
@@ -136,7 +142,7 @@ func together(s *shell, works ...func() error) error {
 		all.Add(1)
 		go func() {
 			defer all.Done()
-			_, errs[i] = guarded(s, func() (struct{}, error) { return struct{}{}, work() })
+			errs[i] = s.guarded(work)
 		}()
 	}
 	all.Wait()

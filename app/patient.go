@@ -140,7 +140,7 @@ func (p *patientPage) draw() []part {
 	return []part{
 		p.drawIdentity(),
 		p.drawFailure(),
-		tag("div").class("record").body(p.drawObservations(), p.drawAppointments()),
+		tag("div.record").body(p.drawObservations(), p.drawAppointments()),
 	}
 }
 
@@ -148,16 +148,16 @@ func (p *patientPage) draw() []part {
 // wrong record.
 func (p *patientPage) drawIdentity() part {
 	w, one := p.shell.words.Patient, p.record.patient
-	names := []part{tag("span").class("identity-legal").test("patient-name").text(cmp.Or(joinWords(one.Prefix, one.name()), w.Unnamed))}
+	names := []part{tag("span.identity-legal@patient-name").text(cmp.Or(joinWords(one.Prefix, one.name()), w.Unnamed))}
 	if one.Preferred != "" {
-		names = append(names, tag("span").class("quiet").test("patient-preferred").text(w.Preferred+" “"+one.Preferred+"”"))
+		names = append(names, tag("span.quiet@patient-preferred").text(w.Preferred+" “"+one.Preferred+"”"))
 	}
 	if one.Status != "" && one.Status != "active" {
 		names = append(names, tag("span").class("chip chip-"+one.Status).test("patient-status").text(p.shell.words.PatientStatus(one.Status)))
 	}
 	return tag("section").class("identity identity-"+one.Status).test("identity").attr("data-patient", one.ID).attr("aria-label", w.Banner).body(
-		tag("div").class("identity-name").body(names...),
-		tag("dl").class("facts").body(
+		tag("div.identity-name").body(names...),
+		tag("dl.facts").body(
 			fact(w.Born, "patient-born", p.page.drawBirth(p.record.zone, one, p.record.today)...),
 			fact(w.Sex, "patient-sex", text(joinWith(" · ", p.shell.words.Sex(one.Sex), one.Gender))),
 			fact(w.Pronouns, "patient-pronouns", text(one.Pronouns)),
@@ -172,7 +172,7 @@ func fact(name, test string, value ...part) part {
 	if len(value) == 1 && value[0] == text("") {
 		return nil
 	}
-	return tag("div").class("fact").body(tag("dt").text(name), tag("dd").test(test).body(value...))
+	return tag("div.fact").body(tag("dt").text(name), tag("dd").test(test).body(value...))
 }
 
 // joinWith joins what is not empty.
@@ -204,7 +204,7 @@ func visits(list []appointment, now time.Time) (upcoming, past []appointment) {
 func (p *patientPage) drawAppointments() part {
 	w := p.shell.words.Patient
 	if !p.record.may("appointments:read") {
-		return tag("section").class("part").body(p.drawDenied("appointments:read"))
+		return tag("section.part").body(p.drawDenied("appointments:read"))
 	}
 	upcoming, past := visits(p.record.appointments, time.Now())
 	shown := past
@@ -213,30 +213,30 @@ func (p *patientPage) drawAppointments() part {
 	}
 	var more part
 	if len(shown) < len(past) {
-		more = tag("button").attr("type", "button").class("button button-quiet").test("past-all").
+		more = tag("button.button.button-quiet[type=button]@past-all").
 			text(words.Fill(w.AllPast, "n", strconv.Itoa(len(past)))).
 			on("click", p.shell, func(ui.Context, ui.Event) { p.allPast = true }, "past-all")
 	}
-	return tag("section").class("part").test("patient-appointments").body(
-		tag("h2").class("part-title").text(w.Upcoming), p.drawVisits("upcoming", upcoming, w.NoUpcoming),
-		tag("h2").class("part-title").text(w.Past), p.drawVisits("past", shown, w.NoPast), more)
+	return tag("section.part@patient-appointments").body(
+		tag("h2.part-title").text(w.Upcoming), p.drawVisits("upcoming", upcoming, w.NoUpcoming),
+		tag("h2.part-title").text(w.Past), p.drawVisits("past", shown, w.NoPast), more)
 }
 
 func (p *patientPage) drawVisits(test string, list []appointment, none string) part {
 	if len(list) == 0 {
-		return tag("p").class("quiet").test(test + "-none").text(none)
+		return tag("p.quiet").test(test + "-none").text(none)
 	}
 	z, w := p.record.zone, p.shell.words
 	items := make([]part, len(list))
 	for i, a := range list {
 		day := z.day(a.StartAt)
-		items[i] = tag("li").class("visit").test(test).attr("data-appointment", a.ID).body(
-			tag("div").class("visit-head").body(
+		items[i] = tag("li.visit").test(test).attr("data-appointment", a.ID).body(
+			tag("div.visit-head").body(
 				tag("a").attr("href", p.scheduleHref(day)).body(timeTag(a.StartAt, z.say(day, shapeDate)+", "+z.clock(a.StartAt))),
 				tag("span").class("chip chip-"+a.State).text(w.AppointmentState(a.State))),
-			tag("span").class("quiet").text(joinWith(" · ", p.record.treatments[a.Treatment], p.record.staff[a.Staff])))
+			tag("span.quiet").text(joinWith(" · ", p.record.treatments[a.Treatment], p.record.staff[a.Staff])))
 	}
-	return tag("ul").class("visits").body(items...)
+	return tag("ul.visits").body(items...)
 }
 
 func (p *patientPage) scheduleHref(day date) string {
@@ -250,10 +250,10 @@ func (p *patientPage) scheduleHref(day date) string {
 // drawDenied stands where something would be that the practitioner has not allowed yet.
 func (p *patientPage) drawDenied(scope string) part {
 	say := p.shell.words.Problem(shared.CodeScopeMissing)
-	return tag("div").class("notice notice-warn").test("denied").attr("data-scope", scope).body(
-		tag("div").class("notice-words").body(
+	return tag("div.notice.notice-warn@denied").attr("data-scope", scope).body(
+		tag("div.notice-words").body(
 			tag("strong").text(say.Title),
 			tag("p").text(words.Fill(say.Text, "scope", p.shell.words.Scope(scope)))),
-		tag("button").attr("type", "button").class("button").test("allow").text(say.Next).
+		tag("button.button[type=button]@allow").text(say.Next).
 			on("click", p.shell, func(ui.Context, ui.Event) { p.authorize(p.connectionID(), []string{scope}) }, "allow", scope))
 }

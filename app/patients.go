@@ -118,7 +118,7 @@ func (p *patientsPage) search(ctx ui.Context, _ ui.Event) {
 	p.wanted = text
 	p.typed++
 	typed := p.typed
-	async(&p.page, func() (struct{}, error) { time.Sleep(searchPause); return struct{}{}, nil }, func(struct{}, error) {
+	p.await(func() error { time.Sleep(searchPause); return nil }, func(error) {
 		if p.typed == typed {
 			p.text, p.pager, p.loaded, p.list = text, pager{}, false, listing[patient]{}
 			p.load()
@@ -158,36 +158,36 @@ func (p *patientsPage) draw() []part {
 
 func (p *patientsPage) drawSearch() part {
 	w := p.shell.words.Patients
-	input := tag("input").attr("type", "search").attr("id", idSearch).class("input").test("patient-search").attr("placeholder", w.SearchHint).
+	input := tag("input[type=search]").attr("id", idSearch).class("input").test("patient-search").attr("placeholder", w.SearchHint).
 		attr("autocomplete", "off").attr("spellcheck", "false").attr("maxlength", "200").
 		on("input", p.shell, p.search, "search")
 	if !p.shell.live {
 		input = input.attr("disabled", "true") // Text typed before the page is alive would be lost.
 	}
-	return tag("form").class("search").attr("role", "search").attr("method", "post").attr("action", "#").on("submit", p.shell, p.submit, "search-form").body(
-		tag("label").class("hidden").attr("for", idSearch).text(w.Search), icon(iconSearch), input)
+	return tag("form.search[role=search][method=post][action=#]").on("submit", p.shell, p.submit, "search-form").body(
+		tag("label.hidden").attr("for", idSearch).text(w.Search), icon(iconSearch), input)
 }
 
 func (p *patientsPage) drawTable() part {
 	w, today := p.shell.words, p.zone.day(time.Now())
-	head := func(text string) part { return tag("th").attr("scope", "col").text(text) }
+	head := func(text string) part { return tag("th[scope=col]").text(text) }
 	rows := make([]part, len(p.list.Items))
 	for i, one := range p.list.Items {
 		name := cmp.Or(one.listName(), w.Patient.Unnamed)
 		who := part(tag("strong").text(name))
 		if shared.ValidID(one.ID) {
-			who = tag("a").class("row-link").test("patient-link").attr("href", "/patients/"+p.connectionID()+"/"+one.ID).text(name)
+			who = tag("a.row-link@patient-link").attr("href", "/patients/"+p.connectionID()+"/"+one.ID).text(name)
 		}
-		rows[i] = tag("tr").test("patient-row").attr("data-patient", one.ID).body(
-			tag("th").attr("scope", "row").body(who),
+		rows[i] = tag("tr@patient-row").attr("data-patient", one.ID).body(
+			tag("th[scope=row]").body(who),
 			tag("td").body(p.page.drawBirth(p.zone, one, today)...),
-			tag("td").class("mono").text(cmp.Or(one.Number, "–")),
+			tag("td.mono").text(cmp.Or(one.Number, "–")),
 			tag("td").body(when(one.Status != "", func() part {
 				return tag("span").class("chip chip-" + one.Status).text(w.PatientStatus(one.Status))
 			})),
 		)
 	}
-	return tag("div").class("table-frame").body(tag("table").class("table").test("patients").body(
+	return tag("div.table-frame").body(tag("table.table@patients").body(
 		tag("thead").body(tag("tr").body(head(w.Patients.Name), head(w.Patients.Born), head(w.Patients.Number), head(w.Patients.Status))),
 		tag("tbody").body(rows...)))
 }
@@ -197,18 +197,18 @@ func (p *page) drawBirth(z zone, one patient, today date) []part {
 	w := p.shell.words
 	born, ok := parseDate(one.Born)
 	if !ok {
-		return []part{tag("span").class("quiet").text(w.Common.Unknown)}
+		return []part{tag("span.quiet").text(w.Common.Unknown)}
 	}
 	return []part{
 		tag("time").attr("datetime", born.String()).text(z.say(born, shapeDate)),
-		tag("span").class("quiet age").text(" " + born.age(w, today)),
+		tag("span.quiet.age").text(" " + born.age(w, today)),
 	}
 }
 
 func (p *patientsPage) drawPager() part {
 	w := p.shell.words.Patients
 	step := func(test, text string, to pager, possible bool) part {
-		button := tag("button").attr("type", "button").class("button").test(test).text(text)
+		button := tag("button.button[type=button]").test(test).text(text)
 		if !possible {
 			return button.attr("disabled", "true")
 		}
@@ -218,8 +218,8 @@ func (p *patientsPage) drawPager() part {
 	if p.pager.number() == 1 && !more {
 		return nil
 	}
-	return tag("nav").class("pager").attr("aria-label", w.Title).body(
+	return tag("nav.pager").attr("aria-label", w.Title).body(
 		step("patients-previous", w.Previous, p.pager.backward(), p.pager.number() > 1),
-		tag("span").class("quiet").test("patients-page").text(words.Fill(w.Page, "n", strconv.Itoa(p.pager.number()))),
+		tag("span.quiet@patients-page").text(words.Fill(w.Page, "n", strconv.Itoa(p.pager.number()))),
 		step("patients-next", w.Next, p.pager.forward(p.list.Cursor), more))
 }

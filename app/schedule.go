@@ -138,27 +138,27 @@ func (p *schedulePage) draw() []part {
 func (p *schedulePage) drawTools() part {
 	w, d := p.shell.words.Schedule, p.day
 	arrow := func(test, path, label string, day date) part {
-		return tag("a").class("icon-button").test(test).attr("href", p.href(day, d.everyone && d.own)).attr("aria-label", label).attr("title", label).body(icon(path))
+		return tag("a.icon-button").test(test).attr("href", p.href(day, d.everyone && d.own)).attr("aria-label", label).attr("title", label).body(icon(path))
 	}
 	tools := []part{
-		tag("div").class("day-nav").body(
+		tag("div.day-nav").body(
 			arrow("day-previous", iconLeft, w.Previous, d.day.add(-1)),
 			arrow("day-next", iconRight, w.Next, d.day.add(1)),
-			tag("h2").class("day-title").test("day-title").attr("data-day", d.day.String()).text(d.zone.say(d.day, shapeDay)),
+			tag("h2.day-title@day-title").attr("data-day", d.day.String()).text(d.zone.say(d.day, shapeDay)),
 			when(d.day != d.today, func() part {
-				return tag("a").class("button button-quiet").test("day-today").attr("href", p.href(d.today, d.everyone && d.own)).text(w.Today)
+				return tag("a.button.button-quiet@day-today").attr("href", p.href(d.today, d.everyone && d.own)).text(w.Today)
 			}),
 		),
 	}
 	if d.own {
-		tools = append(tools, tag("nav").class("switch").attr("aria-label", w.Whose).body(
+		tools = append(tools, tag("nav.switch").attr("aria-label", w.Whose).body(
 			p.drawWho("who-mine", w.Mine, false), p.drawWho("who-all", w.Everyone, true)))
 	}
-	return tag("div").class("tools").body(tools...)
+	return tag("div.tools").body(tools...)
 }
 
 func (p *schedulePage) drawWho(test, text string, everyone bool) part {
-	link := tag("a").class("switch-option").test(test).attr("href", p.href(p.day.day, everyone)).text(text)
+	link := tag("a.switch-option").test(test).attr("href", p.href(p.day.day, everyone)).text(text)
 	if everyone == p.day.everyone {
 		link = link.attr("aria-current", "true")
 	}
@@ -186,7 +186,7 @@ func (p *schedulePage) drawZone() part {
 	if !d.own {
 		text += " · " + w.NoColumn
 	}
-	return tag("p").class("quiet zone").test("zone").text(text)
+	return tag("p.quiet.zone@zone").text(text)
 }
 
 // drawDay is the day's list, in one column per staff member when everyone is shown.
@@ -209,12 +209,12 @@ func (p *schedulePage) drawDay() part {
 		if p.showCancelled {
 			text = w.HideCancelled
 		}
-		parts = append(parts, tag("p").class("more").body(
-			tag("span").class("quiet").text(p.shell.words.N(w.Cancelled, off)),
-			tag("button").attr("type", "button").class("button button-quiet").test("toggle-cancelled").text(text).
+		parts = append(parts, tag("p.more").body(
+			tag("span.quiet").text(p.shell.words.N(w.Cancelled, off)),
+			tag("button.button.button-quiet[type=button]@toggle-cancelled").text(text).
 				on("click", p.shell, p.toggleCancelled, "toggle-cancelled")))
 	}
-	return tag("div").class("day").test("day").body(parts...)
+	return tag("div.day@day").body(parts...)
 }
 
 func (p *schedulePage) toggleCancelled(ui.Context, ui.Event) { p.showCancelled = !p.showCancelled }
@@ -250,13 +250,13 @@ func (p *schedulePage) drawColumns(list []appointment) part {
 	columns := make([]part, len(staff))
 	for i, id := range staff {
 		name := cmp.Or(p.day.staff[id], p.shell.words.Schedule.UnknownStaff)
-		columns[i] = tag("section").class("column").test("column").attr("data-staff", id).attr("aria-label", name).body(
-			tag("header").class("column-head").body(
-				tag("h3").class("column-title").text(name),
-				tag("span").class("quiet").text(p.shell.words.N(p.shell.words.Schedule.Count, len(by[id])))),
+		columns[i] = tag("section.column@column").attr("data-staff", id).attr("aria-label", name).body(
+			tag("header.column-head").body(
+				tag("h3.column-title").text(name),
+				tag("span.quiet").text(p.shell.words.N(p.shell.words.Schedule.Count, len(by[id])))),
 			p.drawList(by[id]))
 	}
-	return tag("div").class("columns").body(columns...)
+	return tag("div.columns").body(columns...)
 }
 
 // drawList is one column of the day, with a line where the day stands now.
@@ -265,8 +265,8 @@ func (p *schedulePage) drawList(list []appointment) part {
 	var rows []part
 	line := func() part {
 		drawn = true
-		return tag("li").class("now").test("now").body(
-			tag("span").class("now-label").text(p.shell.words.Schedule.Now + " " + p.day.zone.clock(now)))
+		return tag("li.now@now").body(
+			tag("span.now-label").text(p.shell.words.Schedule.Now + " " + p.day.zone.clock(now)))
 	}
 	for _, a := range list {
 		if !drawn && a.StartAt.After(now) {
@@ -277,7 +277,7 @@ func (p *schedulePage) drawList(list []appointment) part {
 	if !drawn && len(rows) > 0 {
 		rows = append(rows, line())
 	}
-	return tag("ol").class("appointments").body(rows...)
+	return tag("ol.appointments").body(rows...)
 }
 
 func (p *schedulePage) drawAppointment(a appointment, now time.Time) part {
@@ -291,18 +291,18 @@ func (p *schedulePage) drawAppointment(a appointment, now time.Time) part {
 	case !a.EndAt.After(now):
 		class += " is-past"
 	}
-	who := part(tag("strong").class("who-patient").test("appointment-patient").text(cmp.Or(d.patients[a.Patient], w.Schedule.Unnamed)))
+	who := part(tag("strong.who-patient@appointment-patient").text(cmp.Or(d.patients[a.Patient], w.Schedule.Unnamed)))
 	if shared.ValidID(a.Patient) {
-		who = tag("a").class("who-patient").test("appointment-patient").attr("href", "/patients/"+p.connectionID()+"/"+a.Patient).
+		who = tag("a.who-patient@appointment-patient").attr("href", "/patients/"+p.connectionID()+"/"+a.Patient).
 			text(cmp.Or(d.patients[a.Patient], w.Schedule.Unnamed))
 	}
 	return tag("li").class(class).test("appointment").attr("data-appointment", a.ID).attr("data-state", a.State).body(
-		tag("div").class("when").body(
+		tag("div.when").body(
 			timeTag(a.StartAt, d.zone.clock(a.StartAt)),
-			tag("span").class("quiet").text(d.zone.clock(a.EndAt))),
-		tag("div").class("what").body(who, tag("span").class("quiet").text(d.describe(a))),
-		tag("div").class("chips").body(
-			when(a.First, func() part { return tag("span").class("chip chip-first").text(w.Schedule.First) }),
+			tag("span.quiet").text(d.zone.clock(a.EndAt))),
+		tag("div.what").body(who, tag("span.quiet").text(d.describe(a))),
+		tag("div.chips").body(
+			when(a.First, func() part { return tag("span.chip.chip-first").text(w.Schedule.First) }),
 			tag("span").class("chip chip-"+a.State).test("appointment-state").text(w.AppointmentState(a.State))),
 	)
 }

@@ -128,7 +128,7 @@ func (p *patientPage) drawTrend(s series) part {
 		said = append(said, point.shown)
 	}
 	label := words.Fill(p.shell.words.Observations.Trend, "name", s.name, "values", strings.Join(said, ", "))
-	return elem("svg").attr("viewBox", "-4 -4 158 56").class("trend").attr("role", "img").attr("aria-label", label).test("trend").body(
+	return elem("svg.trend[viewBox=-4 -4 158 56][role=img]").attr("aria-label", label).test("trend").body(
 		elem("polyline").attr("points", line).attr("fill", "none").attr("stroke", "currentColor").attr("stroke-width", "2").
 			attr("stroke-linejoin", "round").attr("stroke-linecap", "round"),
 		elem("circle").attr("cx", x).attr("cy", y).attr("r", "4").attr("fill", "currentColor"))

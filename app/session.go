@@ -94,12 +94,12 @@ func (s *shell) drawSession() part {
 		return nil
 	}
 	w := s.words
-	return tag("div").class("notice notice-warn").attr("id", "session-ending").test("session-ending").attr("role", "alert").body(
-		tag("div").class("notice-words").body(
+	return tag("div.notice.notice-warn[id=session-ending]@session-ending[role=alert]").body(
+		tag("div.notice-words").body(
 			tag("strong").text(words.Fill(w.Session.Ending, "time", span(w, s.remaining()))),
 			tag("p").text(w.Session.EndingText),
 		),
-		tag("button").attr("type", "button").class("button").test("session-stay").text(w.Session.Stay).
+		tag("button.button[type=button]@session-stay").text(w.Session.Stay).
 			on("click", s, s.stay, "session-stay"),
 	)
 }

@@ -24,16 +24,22 @@ func newIntl(lang string) *intl {
 	return &intl{locale: locale, formats: map[string]js.Value{}}
 }
 
-// shapes are the options of each shape.
-var shapes = map[string]map[string]any{
-	shapeClock:    {"hour": "numeric", "minute": "2-digit"},
-	shapeDay:      {"weekday": "long", "day": "numeric", "month": "long", "year": "numeric"},
-	shapeShortDay: {"weekday": "short", "day": "numeric", "month": "short"},
-	shapeDate:     {"day": "numeric", "month": "short", "year": "numeric"},
-	shapeStamp:    {"day": "numeric", "month": "short", "year": "numeric", "hour": "numeric", "minute": "2-digit"},
-	"parts": {"hourCycle": "h23", "year": "numeric", "month": "numeric", "day": "numeric", "hour": "numeric",
-		"minute": "numeric", "second": "numeric", "calendar": "gregory", "numberingSystem": "latn"},
+// shapes are the options of each shape, as pairs.
+var shapes = []struct {
+	name    string
+	options []string
+}{
+	{shapeClock, []string{"hour", "numeric", "minute", "2-digit"}},
+	{shapeDay, []string{"weekday", "long", "day", "numeric", "month", "long", "year", "numeric"}},
+	{shapeShortDay, []string{"weekday", "short", "day", "numeric", "month", "short"}},
+	{shapeDate, []string{"day", "numeric", "month", "short", "year", "numeric"}},
+	{shapeStamp, []string{"day", "numeric", "month", "short", "year", "numeric", "hour", "numeric", "minute", "2-digit"}},
+	{shapeParts, []string{"hourCycle", "h23", "year", "numeric", "month", "numeric", "day", "numeric", "hour", "numeric",
+		"minute", "numeric", "second", "numeric", "calendar", "gregory", "numberingSystem", "latn"}},
 }
+
+// shapeParts is what offset reads back.
+const shapeParts = "parts"
 
 func (i *intl) formatter(zone, shape string) (format js.Value) {
 	key := zone + " " + shape
@@ -41,11 +47,13 @@ func (i *intl) formatter(zone, shape string) (format js.Value) {
 		return format
 	}
 	options := map[string]any{}
-	for name, value := range shapes[shape] {
-		options[name] = value
+	for _, s := range shapes {
+		for n := 0; s.name == shape && n < len(s.options); n += 2 {
+			options[s.options[n]] = s.options[n+1]
+		}
 	}
 	locale := i.locale
-	if shape == "parts" {
+	if shape == shapeParts {
 		locale = "en-US"
 	}
 	if zone != "" {
@@ -76,7 +84,7 @@ func (i *intl) format(zone, shape string, t time.Time) string {
 
 // offset is how far the zone's clocks are ahead of UTC at t.
 func (i *intl) offset(zone string, t time.Time) time.Duration {
-	parts := i.formatter(zone, "parts").Call("formatToParts", moment(t))
+	parts := i.formatter(zone, shapeParts).Call("formatToParts", moment(t))
 	field := map[string]int{}
 	for n := range parts.Length() {
 		part := parts.Index(n)

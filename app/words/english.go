@@ -44,6 +44,7 @@ var english = Words{
 		CheckAgain: "Check again", BackTo: "Go back to where you were",
 	},
 	Connections: Connections{
+		Whole: "All requests",
 		Title: "Connections", Lead: "Each connection is your own permission at one clinic.", Empty: "No clinic is connected yet.",
 		Granted: "Allowed", More: "Not allowed yet", Excess: "Allowed without being asked for",
 		ExcessText: "The platform granted more than Locum asked. Locum does not use it.",

@@ -44,6 +44,7 @@ var french = Words{
 		CheckAgain: "Vérifier encore", BackTo: "Revenir où vous étiez",
 	},
 	Connections: Connections{
+		Whole: "Toutes les requêtes",
 		Title: "Connexions", Lead: "Chaque connexion est votre propre permission dans une clinique.", Empty: "Aucune clinique n’est encore connectée.",
 		Granted: "Permis", More: "Pas encore permis", Excess: "Permis sans avoir été demandé",
 		ExcessText: "La plateforme a accordé plus que Locum n’a demandé. Locum ne s’en sert pas.",

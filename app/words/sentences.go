@@ -33,20 +33,27 @@ type Words struct {
 	Causes            Table
 }
 
+// incomparable keeps a struct of sentences from being comparable: the comparison of twenty strings is code that the
+// browser would download and never run.
+type incomparable [0]func()
+
 // Common is said in many places.
 type Common struct {
+	_                                                                    incomparable
 	Loading, Retry, Reload, Cancel, Close, Back, Unknown, None, Optional string
 	Minutes, Seconds, Hours, Days                                        Plural
 }
 
 // Header is said around every page.
 type Header struct {
+	_                                                                                                     incomparable
 	Product, Skip, Navigation, ClinicNavigation, Home, Connections, Schedule, Patients, SignOut, SignedIn string
 	Budget, BudgetOf, BudgetReset, BudgetFree                                                             string
 }
 
 // Home is the first page.
 type Home struct {
+	_                                                                                             incomparable
 	Title, Hello, EmptyTitle, EmptyText, EmptyAction, EmptyPromise1, EmptyPromise2, EmptyPromise3 string
 	Glance                                                                                        Plural
 	NoneToday, NextAt, NextNow, DoneToday, OpenSchedule, OpenPatients, Another, Attention         string
@@ -54,23 +61,28 @@ type Home struct {
 
 // Connect is the page where a connection begins.
 type Connect struct {
+	_                                                                                                                      incomparable
 	Title, Lead, Platform, Clinic, ClinicHint, ClinicExample, Known, OtherClinic, Asks, AsksLater, Safety, Start, Starting string
 	NoPlatform, NoPlatformText, ClinicEmpty                                                                                string
 	ClinicReasons                                                                                                          Table
 }
 
 // Result is the page that explains how an authorization ended.
-type Result struct{ Title, Checking, Done, Again, Home, CheckAgain, BackTo string }
+type Result struct {
+	Title, Checking, Done, Again, Home, CheckAgain, BackTo string
+}
 
 // Connections is the page of a practitioner's grants.
 type Connections struct {
+	_                                                                                                                   incomparable
 	Title, Lead, Empty, Granted, More, Excess, ExcessText, Since, Fresh, Stale, Kept, KeptOpen, Budget, BudgetIdle      string
 	Reconnect, AllowMore, Disconnect, DisconnectAsk, DisconnectText, DisconnectYes, DisconnectNo, Disconnected, Revoked string
-	NotRevoked, Add, Left                                                                                               string
+	NotRevoked, Add, Left, Whole                                                                                        string
 }
 
 // Schedule is the page of one day.
 type Schedule struct {
+	_                                                                                                                                              incomparable
 	Title, Today, Previous, Next, Mine, Everyone, Whose, Empty, EmptyAll, EmptyText, NoColumn, Now, Zone, ZoneDevice, First, Unnamed, UnknownStaff string
 	Count, Cancelled                                                                                                                               Plural
 	ShowCancelled, HideCancelled                                                                                                                   string
@@ -78,27 +90,34 @@ type Schedule struct {
 
 // Patients is the list with its search.
 type Patients struct {
+	_                                                                                                                    incomparable
 	Title, Search, SearchHint, Searching, None, NoneFound, Name, Born, Number, Status, Previous, Next, Page, SearchShort string
 	Found                                                                                                                Plural
 }
 
 // Patient is the page of one patient.
 type Patient struct {
+	_                                                                                                                                                                                  incomparable
 	Title, Banner, Preferred, Born, Age, AgeMonths, Sex, Gender, Pronouns, Number, Status, Since, Guardian, Contact, Upcoming, Past, NoUpcoming, NoPast, Unnamed, OpenProfile, AllPast string
 }
 
 // Observations are a patient's measurements and findings.
 type Observations struct {
+	_                                                                                                                                                                                                          incomparable
 	Title, Empty, Add, Category, Measure, Value, Note, When, Save, Saving, Saved, EditNote, SaveNote, NoteSaved, NoNote, Trend, Latest, Needed, NotNumber, Systolic, Diastolic, NoteOnly, By, More, TimeNeeded string
 	Yes, No                                                                                                                                                                                                    string
 	Readings                                                                                                                                                                                                   Plural
 }
 
 // Session is said about the practitioner's own session.
-type Session struct{ Ending, EndingText, Stay, Connected string }
+type Session struct {
+	Ending, EndingText, Stay, Connected string
+}
 
 // SignIn is the plain page outside the app.
 type SignIn struct {
+	_ incomparable
+
 	Title, Lead, Login, Password, Submit, Failed, Throttled, Unavailable, DemoTitle, DemoNote, DemoUse, NoScript string
 }
 
