@@ -52,14 +52,17 @@ func TestT105TheWaitIsPassedOn(t *testing.T) {
 	b := open(t, nil)
 	one := b.signIn(loginOne)
 	id := one.connect("jane", 0, "robin@example.test")
-	b.sandbox.SetLimits(sandbox.Limits{Endpoint: sandbox.Limit{N: 2, Window: time.Minute}})
+	b.sandbox.SetLimits(sandbox.Limits{Endpoint: sandbox.Limit{N: 2, Window: time.Hour}})
 	var last answer
 	for range 3 {
 		last = one.read("/proxy/v1/" + id + patientsPath)
 	}
 	wait, err := strconv.Atoi(last.header.Get("Retry-After"))
-	if last.status != http.StatusTooManyRequests || last.code(t) != shared.CodeBudgetSpent || err != nil || wait < 1 || wait > 61 {
+	if last.status != http.StatusTooManyRequests || last.code(t) != shared.CodeBudgetSpent || err != nil || wait < 1 || wait > 3601 {
 		t.Fatalf("%d, Retry-After %q: %s", last.status, last.header.Get("Retry-After"), last.body)
+	}
+	if wait < 30 {
+		t.Skip("the sandbox's hour ends in a moment: a call would wait for it, as it should")
 	}
 	sent := b.sandbox.Count(sandbox.EndpointAPI)
 	again := one.read("/proxy/v1/" + id + patientsPath)

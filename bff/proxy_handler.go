@@ -1,6 +1,7 @@
 package bff
 
 import (
+	"context"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -28,7 +29,7 @@ func (s *Server) callPlatform(c *fiber.Ctx) error {
 		ContentType: string(header.ContentType()), Accept: c.Get(fiber.HeaderAccept),
 		AcceptLanguage: c.Get(fiber.HeaderAcceptLanguage), IfNoneMatch: c.Get(fiber.HeaderIfNoneMatch),
 	}
-	ctx, cancel := s.call()
+	ctx, cancel := context.WithTimeout(s.life, turnTimeout)
 	defer cancel()
 	return s.proxy.Do(ctx, &request, c.Response())
 }

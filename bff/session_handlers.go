@@ -15,8 +15,13 @@ import (
 	"locum/shared"
 )
 
-// callTimeout is how long one request may keep the rooms below busy, whether or not its caller waits for it.
-const callTimeout = 40 * time.Second
+// callTimeout is how long one request may keep the rooms below busy, whether or not its caller waits for it; turnTimeout
+// how long a proxied call may wait for its turn: a person would rather be told when to come back. The platform's own
+// time-out runs from the moment it is sent.
+const (
+	callTimeout = 40 * time.Second
+	turnTimeout = 15 * time.Second
+)
 
 // signedIn lets a request through that carries a living session of an account that may still sign in; everything else
 // gets 401 and never a redirect. It is no activity: an open tab that polls does not keep a session alive (T089).
