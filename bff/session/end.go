@@ -70,10 +70,24 @@ func (m *Manager) End(id string) error {
 }
 
 // EndAll ends every session of a practitioner, as End does, and counts them. What an earlier call could not remove from
-// the vault goes too.
-func (m *Manager) EndAll(practitioner string) (int, error) {
-	ended := len(m.forgetWhere(func(s Session) bool { return s.Practitioner == practitioner }))
-	err := m.vault.Update(func(tx *vault.Tx) error {
+// the vault goes too. It looks again after each removal: a session that began meanwhile has ended as well, and none is
+// left alive that a restart would not find.
+func (m *Manager) EndAll(practitioner string) (ended int, err error) {
+	theirs := func(s Session) bool { return s.Practitioner == practitioner }
+	ended = len(m.forgetWhere(theirs))
+	for {
+		if err := m.removeAll(practitioner); err != nil {
+			return ended, fmt.Errorf("session: end all: %w", err)
+		}
+		late := len(m.forgetWhere(theirs))
+		if ended += late; late == 0 {
+			return ended, nil
+		}
+	}
+}
+
+func (m *Manager) removeAll(practitioner string) error {
+	return m.vault.Update(func(tx *vault.Tx) error {
 		return vault.Sessions.Each(tx, func(r vault.Session) error {
 			if r.Practitioner != practitioner {
 				return nil
@@ -81,10 +95,6 @@ func (m *Manager) EndAll(practitioner string) (int, error) {
 			return vault.Sessions.Delete(tx, r.ID)
 		})
 	})
-	if err != nil {
-		return ended, fmt.Errorf("session: end all: %w", err)
-	}
-	return ended, nil
 }
 
 // Sweep removes what has run out, and counts it. Without it nothing lives longer, but the dead stay in the vault.

@@ -242,7 +242,14 @@ func TestT088CallsRacingASignOut(t *testing.T) {
 	}
 }
 
-func TestEndAllRacingStartLeavesNothingHalf(t *testing.T) {
+// TestT088EndAllRacingStart: whatever the order, a session that lives is stored, and one that is stored lives.
+func TestT088EndAllRacingStart(t *testing.T) {
+	for range 20 {
+		endAllRacingStart(t)
+	}
+}
+
+func endAllRacingStart(t *testing.T) {
 	h := newHouse(t, session.Limits{})
 	var mu sync.Mutex
 	var cookies []string
