@@ -73,12 +73,8 @@ type Client struct {
 
 const (
 	defaultTimeout = 10 * time.Second
-	// idleTimeout is how long an idle connection is kept. It is short because a request written on a connection that
-	// the server has just closed has an unknown outcome, which for a rotating refresh token is the dearest answer.
-	idleTimeout = 3 * time.Second
-
-	maxBody    = 64 << 10
-	maxHeaders = 32 << 10
+	maxBody        = 64 << 10
+	maxHeaders     = 32 << 10
 )
 
 // ErrClosed is the error of a request made after Close.
@@ -126,7 +122,10 @@ func (c *Client) enter() error {
 }
 
 // transport is HTTP/1.1 over our own dial: no proxy from the environment, no transparent decompression, TLS 1.2 or
-// newer.
+// newer. Each request has a connection of its own, for two reasons. A request written on a kept connection that the
+// server has just closed has an unknown outcome, which for a rotating refresh token is the dearest answer. And net/http
+// prints to the standard log what it finds on a kept connection after an answer: with a Content-Length that is too
+// short, the rest of the tokens.
 func (c *Client) transport() *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -138,8 +137,7 @@ func (c *Client) transport() *http.Transport {
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: maxHeaders,
 		MaxConnsPerHost:        32,
-		MaxIdleConnsPerHost:    4,
-		IdleConnTimeout:        idleTimeout,
+		DisableKeepAlives:      true,
 	}
 }
 

@@ -92,6 +92,16 @@ func (c *Client) VerifyAccess(ctx context.Context, token secret.String) (Claims,
 // in its audience and as its azp where it has one or several audiences, the nonce that was sent (none, if none was),
 // and the at_hash of the access token where it has one (§3.1.3.8). The error is a *TokenError.
 func (c *Client) VerifyID(ctx context.Context, token, nonce, access secret.String) (Claims, error) {
+	claims, err := c.VerifyRenewedID(ctx, token, access)
+	if err == nil && !nonce.Equal(secret.New(claims.Nonce)) {
+		return Claims{}, &TokenError{Code: TokenNonce}
+	}
+	return claims, err
+}
+
+// VerifyRenewedID checks an id_token that came with a refresh, as VerifyID does but for the nonce: it may repeat the one
+// of the sign-in, or have none (OpenID Connect Core §12.2). That it names the same person is for the caller to check.
+func (c *Client) VerifyRenewedID(ctx context.Context, token, access secret.String) (Claims, error) {
 	claims, err := c.verify(ctx, token)
 	switch {
 	case err != nil:
@@ -104,8 +114,6 @@ func (c *Client) VerifyID(ctx context.Context, token, nonce, access secret.Strin
 		return Claims{}, &TokenError{Code: TokenParty}
 	case claims.IssuedAt.IsZero():
 		return Claims{}, &TokenError{Code: TokenMalformed, Err: errors.New("no iat")}
-	case !nonce.Equal(secret.New(claims.Nonce)):
-		return Claims{}, &TokenError{Code: TokenNonce}
 	}
 	if hash, ok := claims.Extra["at_hash"]; ok && !matchesHash(hash, access) {
 		return Claims{}, &TokenError{Code: TokenHash}
