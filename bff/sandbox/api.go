@@ -29,26 +29,30 @@ type call struct {
 	now   time.Time
 }
 
-// clinicHandler serves one clinic's API. A request is counted first (a
-// throttle stands before the application), then its route is found, then its
-// media type, its token and its scope are checked.
-func (s *Sandbox) clinicHandler(c *clinic) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &call{s: s, c: c, w: w, r: r, now: s.now()}
+// arrivals serves one clinic's API. A request is counted when it arrives (a
+// throttle stands before the application, and before its faults); when it is
+// answered, its route is looked at, then its media type, its token and its
+// scope.
+func (s *Sandbox) arrivals(c *clinic) func(*http.Request) http.Handler {
+	return func(r *http.Request) http.Handler {
+		x := &call{s: s, c: c, r: r}
 		allowed := x.find()
-		match, wait := c.meter.arrive(x.class(), x.now)
-		switch {
-		case match != "":
-			x.throttled(match, wait)
-		case x.route == nil && allowed != nil:
-			w.Header().Set("Allow", strings.Join(allowed, ", "))
-			x.write(http.StatusMethodNotAllowed, plainError{"Method not allowed"})
-		case x.route == nil:
-			x.write(http.StatusNotFound, plainError{"Not found"})
-		case x.admit():
-			x.route.serve(x)
-		}
-	})
+		match, wait := c.meter.arrive(x.class(), s.now())
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			x.w, x.now = w, s.now()
+			switch {
+			case match != "":
+				x.throttled(match, wait)
+			case x.route == nil && allowed != nil:
+				w.Header().Set("Allow", strings.Join(allowed, ", "))
+				x.write(http.StatusMethodNotAllowed, plainError{"Method not allowed"})
+			case x.route == nil:
+				x.write(http.StatusNotFound, plainError{"Not found"})
+			case x.admit():
+				x.route.serve(x)
+			}
+		})
+	}
 }
 
 // class is the endpoint class that the request counts for.

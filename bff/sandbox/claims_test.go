@@ -163,3 +163,25 @@ func checkRefreshed(g *rig) {
 	equal(g, "same jti", a["jti"] == b["jti"], false)
 	equal(g, "session_state", second["session_state"], first["session_state"])
 }
+
+// checkLifetimes: tokens of six seconds behind refresh tokens of a minute.
+func checkLifetimes(g *rig) {
+	g.SetLifetimes(6*time.Second+time.Millisecond, time.Minute)
+	got := g.tokens("scope", "openid patients:read")
+	equal(g, "expires_in", got["expires_in"], any(6.0))
+	equal(g, "refresh_expires_in", got["refresh_expires_in"], any(60.0))
+	for name, life := range map[string]time.Duration{"access_token": 6 * time.Second, "id_token": 6 * time.Second, "refresh_token": time.Minute} {
+		expires, err := claims(g, got[name]).GetExpirationTime()
+		must(g, err)
+		equal(g, "exp of the "+name, time.Until(expires.Time), life)
+	}
+	time.Sleep(5 * time.Second)
+	equal(g, "just before", g.call(g.clinic, got["access_token"]), 200)
+	time.Sleep(time.Second)
+	equal(g, "at expiry", g.call(g.clinic, got["access_token"]), 401)
+	next := g.refresh(got["refresh_token"]).json
+	equal(g, "expires_in after a refresh", next["expires_in"], any(6.0))
+	time.Sleep(time.Minute)
+	g.refused(g.refresh(next["refresh_token"]), 400, "invalid_grant", "Token is not active")
+	equal(g, "the login is over too", g.redirected(g.get(g.ask("prompt", "none"))).Get("error"), "login_required")
+}

@@ -316,6 +316,36 @@ func TestConformanceTime(t *testing.T) {
 			equal(g, "error", back.Get("error"), "temporarily_unavailable")
 			equal(g, "error_description", back.Get("error_description"), "authentication_expired")
 		}},
+		{"SetLifetimes: expires_in, refresh_expires_in and exp follow, and time does", checkLifetimes},
+		{"SetLifetimes: a login lives as long as its refresh tokens, 0 is the default again", func(g *rig) {
+			g.SetLifetimes(0, 48*time.Hour)
+			first := g.tokens("scope", "openid patients:read")
+			equal(g, "refresh_expires_in", first["refresh_expires_in"], any(48*3600.0))
+			time.Sleep(47 * time.Hour)
+			g.SetLifetimes(0, 0)
+			second := g.refresh(first["refresh_token"])
+			equal(g, "expires_in", second.json["expires_in"], any(300.0))
+			equal(g, "refresh_expires_in", second.json["refresh_expires_in"], any(1800.0))
+		}},
+		{"RFC 9110 §6.6.1 Date is the sandbox's own, on every answer", func(g *rig) {
+			for _, off := range []time.Duration{0, 10 * time.Minute, -20 * time.Minute} {
+				g.Advance(off)
+				now := time.Now().Add(off).UTC()
+				if off < 0 {
+					now = now.Add(10 * time.Minute)
+				}
+				g.Fail(sandbox.EndpointRevoke, 503, 1)
+				g.Slow(sandbox.EndpointCerts, 3*time.Second, 1)
+				for name, got := range map[string]reply{
+					"an authorization": g.get(g.ask()), "a redirect": g.get(g.ask("prompt", "none")), "a token answer": g.refresh("x"),
+					"a planned fault": g.revoke("x"), "an unknown path": g.get(g.endpoint("nowhere")), "a clinic": g.get(g.clinic + "/api/x"),
+					"too long a body": g.refresh(strings.Repeat("x", 2<<20)),
+				} {
+					equal(g, name, got.Header.Get("Date"), now.Format(http.TimeFormat))
+				}
+				equal(g, "a slow answer", g.get(g.endpoint("certs")).Header.Get("Date"), now.Add(3*time.Second).Format(http.TimeFormat))
+			}
+		}},
 		{"Advance moves the sandbox's clock alone", func(g *rig) {
 			token := g.tokens()["access_token"]
 			before := time.Now()

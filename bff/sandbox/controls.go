@@ -138,6 +138,21 @@ func (s *Sandbox) Advance(d time.Duration) {
 	s.advanced += d
 }
 
+// SetLifetimes changes how long the tokens live that are issued from now on, to the second: expires_in,
+// refresh_expires_in and exp follow, and so does the idle limit of the login behind them. 0 is the default: 300 s and
+// 1800 s. A refresh token never outlives its login, which lives 10 hours, or as long as refresh says where that is longer.
+func (s *Sandbox) SetLifetimes(access, refresh time.Duration) {
+	if access = access.Truncate(time.Second); access <= 0 {
+		access = lifeAccess
+	}
+	if refresh = refresh.Truncate(time.Second); refresh <= 0 {
+		refresh = lifeRefresh
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.life = lifetimes{access, refresh}
+}
+
 // nextGrant is what the next authorization or token will have wrong with it; each part is used once.
 type nextGrant struct {
 	errorCode, errorText string

@@ -12,45 +12,54 @@ const (
 	writeTimeout = time.Minute
 )
 
-// door stands before every handler: it bounds and reads the body, records the request, refuses a foreign Host and plays
-// the faults that were planned.
+// door stands before every handler: it bounds and reads the body, records the request, refuses a foreign Host, counts what
+// arrives and plays the faults that were planned. Its answers carry the sandbox's own time.
 type door struct {
 	s     *Sandbox
 	host  string
 	where func(r *http.Request, body []byte) Endpoint
-	next  http.Handler
+	// accept counts a request that has arrived, whatever becomes of it, and gives what answers it.
+	accept func(r *http.Request) http.Handler
 }
 
 // ServeHTTP implements http.Handler.
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		w.WriteHeader(http.StatusRequestEntityTooLarge)
-		return
-	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	where := d.where(r, body)
 	entry := d.s.record(r, where, body)
 	out := &statusWriter{ResponseWriter: w}
 	defer func() { d.s.settle(entry, out.status) }()
+	d.s.date(out)
 	// One host, one name: a page elsewhere cannot reach the sandbox under a name of its own (DNS rebinding).
 	if r.Host != d.host {
 		http.Error(out, "this is "+d.host, http.StatusMisdirectedRequest)
 		return
 	}
+	next := d.accept(r)
+	if err != nil {
+		out.WriteHeader(http.StatusRequestEntityTooLarge)
+		return
+	}
 	plan := d.s.faults.take(d.s, where)
 	d.s.wait(w, plan.delay)
+	d.s.date(out)
 	switch {
 	case plan.canned != nil:
 		plan.canned.write(out)
 	case plan.cut:
 		panic(http.ErrAbortHandler)
 	case plan.lose:
-		d.next.ServeHTTP(&blackHole{header: http.Header{}}, r)
+		next.ServeHTTP(&blackHole{header: http.Header{}}, r)
 		panic(http.ErrAbortHandler)
 	default:
-		d.next.ServeHTTP(out, r)
+		next.ServeHTTP(out, r)
 	}
+}
+
+// date puts the sandbox's own time on an answer (RFC 9110 §6.6.1): Advance moves what a client sees of its clock.
+func (s *Sandbox) date(w http.ResponseWriter) {
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 }
 
 // wait delays an answer. The caller's leaving does not shorten it: the request has arrived and will be processed.

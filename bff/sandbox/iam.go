@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
@@ -43,16 +42,29 @@ type signingKey struct {
 	key *rsa.PrivateKey
 }
 
+// lifetimes are those of what is issued from now on; Sandbox.mu guards them.
+type lifetimes struct{ access, refresh time.Duration }
+
 // login is one sign-in of a person in one browser: Keycloak's SSO session. Its sid is the session_state of every
 // authorization given from it.
 type login struct {
-	sid           string
-	person        person
-	started, used time.Time
+	sid     string
+	person  person
+	started time.Time
+	until   time.Time // SSO Session Idle ends it then, unless it is used before
+	ends    time.Time // SSO Session Max ends it then
 }
 
-func (l *login) alive(now time.Time) bool {
-	return now.Before(l.started.Add(lifeLogin)) && now.Before(l.used.Add(lifeRefresh))
+func (l *login) alive(now time.Time) bool { return now.Before(l.until) && now.Before(l.ends) }
+
+// use keeps the session alive for as long as a refresh token issued now lives.
+func (l *login) use(now time.Time, life lifetimes) {
+	if until := now.Add(life.refresh); until.After(l.until) {
+		l.until = until
+	}
+	if ends := l.started.Add(max(lifeLogin, life.refresh)); ends.After(l.ends) {
+		l.ends = ends
+	}
 }
 
 // chain is one authorization: one person, one client, one clinic, and the tokens that follow from one code. Keycloak ends
@@ -203,7 +215,7 @@ func (s *Sandbox) ensureKey(r *realm) error {
 
 // addKey makes a key outside the lock and lets it sign from now on.
 func (s *Sandbox) addKey(r *realm) error {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := s.nextKey()
 	if err != nil {
 		return fmt.Errorf("sandbox signing key: %w", err)
 	}

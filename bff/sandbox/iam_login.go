@@ -130,8 +130,9 @@ func (s *Sandbox) takeLogin(w http.ResponseWriter, r *http.Request, realm *realm
 		return
 	}
 	now, value := s.now(), s.handle()
-	l := &login{sid: s.uuid(), person: who, started: now, used: now}
+	l := &login{sid: s.uuid(), person: who, started: now}
 	s.mu.Lock()
+	l.use(now, s.life)
 	full := realm.full(now)
 	if !full {
 		realm.logins[value] = l
@@ -225,7 +226,7 @@ func (s *Sandbox) newCode(realm *realm, a *attempt, granted []string) (string, b
 	}
 	granted = append(granted, next.add...)
 	next.only, next.add = nil, nil
-	a.login.used = now
+	a.login.use(now, s.life)
 	realm.codes[value] = &code{attempt: *a, scopes: granted, created: now}
 	return value, true
 }

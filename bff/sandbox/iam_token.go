@@ -205,7 +205,7 @@ func (s *Sandbox) refresh(realm *realm, client Client, form url.Values) (*tokenA
 	if refused != nil {
 		return nil, refused
 	}
-	held.chain.login.used = now
+	held.chain.login.use(now, s.life)
 	return s.issue(realm, held.chain, scopes, now)
 }
 

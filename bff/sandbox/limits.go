@@ -37,7 +37,7 @@ const remembered = 20_000
 
 // meter counts the requests that arrive at one clinic, by endpoint class: the
 // collection, its members and its search are one class, whatever the version.
-// What it refuses, it counts too.
+// What it refuses, it counts too, and what a planned fault answers.
 type meter struct {
 	mu     sync.Mutex
 	limits Limits
@@ -124,7 +124,8 @@ func (s *Sandbox) SetLimits(limits Limits) {
 
 // Arrivals is how many requests of a class ("appointments", "patients",
 // "observations", …; "" for all) have arrived at the clinic with this URL
-// since the start or the last SetLimits, refused ones included.
+// since the start or the last SetLimits, refused ones and those that met a
+// planned fault included.
 func (s *Sandbox) Arrivals(clinicURL, class string) int {
 	return s.counted(clinicURL, class, func(c *count) int { return c.all })
 }

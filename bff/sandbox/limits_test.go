@@ -1,7 +1,9 @@
 package sandbox_test
 
 import (
+	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,4 +120,40 @@ func TestRefusedRequestsCount(t *testing.T) {
 		t.Errorf("%d after a new start", n)
 	}
 	want(statuses(5), 200, 200, 200, 200, 200)
+}
+
+// TestFaultsCount: a request counts when it arrives, whatever fault answers it or cuts it off.
+func TestFaultsCount(t *testing.T) {
+	a := newAPI(t)
+	a.s.SetLimits(sandbox.Limits{Endpoint: sandbox.Limit{N: 4, Window: time.Minute}, Clinic: sandbox.Limit{N: 4, Window: time.Minute}})
+	minuteStart(a.s)
+	a.signIn("robin@example.test", testScopes)
+	a.http.Transport = &http.Transport{DialContext: a.s.Dial, DisableKeepAlives: true} // a kept connection lets it try again
+	const company = sandbox.Endpoint("api/company")
+	for name, fault := range map[string]func(){
+		"Fail":             func() { a.s.Fail(company, 503, 1) },
+		"Answer":           func() { a.s.Answer(company, sandbox.Canned{Status: 500}, 1) },
+		"Cut":              func() { a.s.Cut(company, 1) },
+		"LoseNextResponse": func() { a.s.LoseNextResponse(company) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := a.s.Arrivals(a.url, "company")
+			fault()
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.url+version+"company", nil)
+			must(t, err)
+			if answer, err := a.http.Do(r); err == nil {
+				answer.Body.Close()
+				equal(t, "server error", answer.StatusCode >= 500, true)
+			}
+			equal(t, "arrived", a.s.Arrivals(a.url, "company")-before, 1)
+		})
+	}
+	if got := a.send("GET", version+"company", ""); got.status != 429 {
+		t.Errorf("the fifth of four: status %d", got.status)
+	}
+	equal(t, "worst window", a.s.WorstWindow(a.url, ""), 5)
+	a.s.Advance(time.Minute)
+	huge := a.send("POST", version+"patients/search", strings.Repeat("x", 2<<20))
+	equal(t, "too long a body", huge.status, 413)
+	equal(t, "too long a body arrived", a.s.Arrivals(a.url, "patients"), 1)
 }

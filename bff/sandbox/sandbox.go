@@ -12,7 +12,9 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -68,11 +70,14 @@ type Sandbox struct {
 	closing chan struct{}
 
 	keyMu  sync.Mutex        // held while a first signing key is made
+	keys   *keyring          // of all sandboxes in process; nil makes each key anew
+	turn   atomic.Int64      // keys taken
 	realms map[string]*realm // the map is fixed once started
 
 	mu       sync.Mutex // guards everything below, and what the realms hold
 	closed   bool
 	advanced time.Duration
+	life     lifetimes
 	clients  map[string]Client
 	faults   faults
 	log      requestLog
@@ -83,7 +88,8 @@ type Sandbox struct {
 func Start(o Options) (*Sandbox, error) { return start(o, true) }
 
 // InProcess serves without sockets: only Dial reaches it. Every goroutine it starts ends in Close, so it may live inside a
-// testing/synctest bubble.
+// testing/synctest bubble. The sandboxes in process of one program share their signing keys, which cost a quarter of a
+// second each: within one sandbox every key is another, and key ids are never the same.
 func InProcess(o Options) (*Sandbox, error) { return start(o, false) }
 
 func start(o Options, sockets bool) (*Sandbox, error) {
@@ -99,7 +105,11 @@ func start(o Options, sockets bool) (*Sandbox, error) {
 	if s.rand == nil {
 		s.rand = rand.Reader
 	}
+	if !sockets {
+		s.keys = &sharedKeys
+	}
 	s.faults.rotation = true
+	s.life = lifetimes{lifeAccess, lifeRefresh}
 	if err := s.open(o, sockets); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -114,10 +124,11 @@ func start(o Options, sockets bool) (*Sandbox, error) {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
-	s.iam.serve(&door{s: s, host: s.iam.host, where: iamEndpoint, next: s.iamHandler()})
+	iam := s.iamHandler()
+	s.iam.serve(&door{s: s, host: s.iam.host, where: iamEndpoint, accept: func(*http.Request) http.Handler { return iam }})
 	for i, c := range s.clinics {
 		srv := s.servers[i+1]
-		srv.serve(&door{s: s, host: srv.host, where: apiEndpoint, next: s.clinicHandler(c)})
+		srv.serve(&door{s: s, host: srv.host, where: apiEndpoint, accept: s.arrivals(c)})
 	}
 	return s, nil
 }

@@ -14,9 +14,9 @@ import (
 // issue makes a chain's next access and refresh token, and an ID token when openid was granted. The caller holds
 // Sandbox.mu and has seen to a signing key.
 func (s *Sandbox) issue(realm *realm, c *chain, scopes []string, now time.Time) (*tokenAnswer, *tokenError) {
-	remaining := min(lifeRefresh, c.login.started.Add(lifeLogin).Sub(now)) // capped by SSO Session Max
+	remaining := min(s.life.refresh, c.login.ends.Sub(now)) // capped by SSO Session Max
 	answer := &tokenAnswer{
-		ExpiresIn: seconds(lifeAccess), RefreshExpiresIn: seconds(remaining), TokenType: "Bearer", SessionState: c.login.sid,
+		ExpiresIn: seconds(s.life.access), RefreshExpiresIn: seconds(remaining), TokenType: "Bearer", SessionState: c.login.sid,
 	}
 	access := s.accessClaims(realm, c, scopes, now)
 	refresh := s.refreshClaims(realm, c, now, now.Add(remaining))
@@ -32,7 +32,7 @@ func (s *Sandbox) issue(realm *realm, c *chain, scopes []string, now time.Time) 
 	id, _ := refresh["jti"].(string)
 	realm.refresh[id] = &issued{chain: c, scopes: c.scopes, until: now.Add(remaining)}
 	if id, isText := access["jti"].(string); isText {
-		realm.access[id] = &issued{chain: c, scopes: scopes, until: now.Add(lifeAccess)}
+		realm.access[id] = &issued{chain: c, scopes: scopes, until: now.Add(s.life.access)}
 	}
 	c.current = id
 	return answer, nil
@@ -40,7 +40,7 @@ func (s *Sandbox) issue(realm *realm, c *chain, scopes []string, now time.Time) 
 
 // accessClaims is "Jane guide, Understanding the JWT Access Token", with Keycloak's sid and what AlterClaims does to it.
 func (s *Sandbox) accessClaims(realm *realm, c *chain, scopes []string, now time.Time) jwt.MapClaims {
-	claims := s.claims(realm, c, "Bearer", now, now.Add(lifeAccess))
+	claims := s.claims(realm, c, "Bearer", now, now.Add(s.life.access))
 	claims["aud"] = []string{c.clinic.url}
 	claims["scope"] = strings.Join(scopes, " ")
 	claims["resource_access"] = map[string]any{c.clinic.url: map[string]any{"roles": []string{"practitioner"}}}
@@ -62,7 +62,7 @@ func (s *Sandbox) refreshClaims(realm *realm, c *chain, now, until time.Time) jw
 
 // idClaims is OpenID Connect Core §2 and §3.1.3.6.
 func (s *Sandbox) idClaims(realm *realm, c *chain, access string, now time.Time) jwt.MapClaims {
-	claims := s.claims(realm, c, "ID", now, now.Add(lifeAccess))
+	claims := s.claims(realm, c, "ID", now, now.Add(s.life.access))
 	sum := sha256.Sum256([]byte(access))
 	claims["aud"] = c.client
 	claims["auth_time"] = c.login.started.Unix()

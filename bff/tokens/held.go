@@ -37,7 +37,9 @@ type held struct {
 	last      *Error    // why we are backing off
 	forced    time.Time // when an upstream 401 last started a flight
 
-	unsaved *oauth.Answer // an answer that the vault would not take; only touched in turn
+	// Only touched in turn.
+	unsaved *oauth.Answer // an answer that the vault would not take
+	doubt   bool          // an attempt's outcome is unknown, and no answer to a later one has settled it
 }
 
 // current is what a connection hands out and shows, replaced whole.
@@ -45,7 +47,7 @@ type current struct {
 	lease      Lease
 	freshUntil time.Time // until then the token is handed out without a question
 	liveUntil  time.Time // until then it works
-	keptUntil  time.Time // until then the refresh token works; zero when no end is stated
+	keptUntil  time.Time // until then the refresh token works, if nobody uses it; zero when no end is stated
 	renewable  bool      // there is a refresh token
 	view       View
 }

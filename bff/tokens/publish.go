@@ -40,6 +40,7 @@ func (k *Keeper) conclude(h *held, c vault.Connection, live *platform.Live, answ
 	case BadToken:
 		// The old refresh token may be spent, so the new one is kept; the access token is not used.
 		c.Refresh = kept(token.Refresh, c.Refresh)
+		h.doubt = false
 		return k.failed(h, c, verdict{kind: BadToken, cause: CauseBadToken}, err)
 	}
 	if err != nil {
@@ -61,6 +62,7 @@ func (k *Keeper) publish(h *held, c vault.Connection, token oauth.Token, grant p
 	}
 	next.ReceivedAt = received // with its monotonic reading
 	h.now.Store(currentOf(next))
+	h.doubt = false
 	if more := excess(next); len(more) > 0 && !slices.Equal(more, excess(c)) {
 		k.note(audit.Event{Kind: "excess_scope", Code: strings.Join(more, " ")}, next)
 	}
@@ -126,15 +128,14 @@ func check(ctx context.Context, live *platform.Live, clinic string, token oauth.
 
 // checkID verifies an id_token and that it names the same subject as the access token.
 func checkID(ctx context.Context, live *platform.Live, token oauth.Token, nonce *secret.String, subject string) error {
-	var sent secret.String
-	if nonce != nil {
-		sent = *nonce
+	var id oauth.Claims
+	var err error
+	if nonce == nil {
+		id, err = live.OAuth.VerifyRenewedID(ctx, token.ID, token.Access)
+	} else {
+		id, err = live.OAuth.VerifyID(ctx, token.ID, *nonce, token.Access)
 	}
-	id, err := live.OAuth.VerifyID(ctx, token.ID, sent, token.Access)
-	var bad *oauth.TokenError
 	switch {
-	case nonce == nil && errors.As(err, &bad) && bad.Code == oauth.TokenNonce:
-		return nil // all else was right: VerifyID looks at the nonce after signature, issuer, audience and times
 	case err != nil:
 		return unverified(err)
 	case id.Subject != subject:

@@ -238,7 +238,7 @@ func (k *Keeper) replace(h *held, c vault.Connection) (vault.Connection, error) 
 	}
 	next.ReceivedAt = c.ReceivedAt // with its monotonic reading
 	h.now.Store(currentOf(next))
-	h.unsaved = nil
+	h.unsaved, h.doubt = nil, false
 	h.mu.Lock()
 	h.calm()
 	h.mu.Unlock()

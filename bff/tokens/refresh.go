@@ -31,6 +31,7 @@ func (k *Keeper) refresh(h *held, why reason) error {
 	if err != nil {
 		return err
 	}
+	h.doubt = h.doubt || c.Phase == phaseInflight && h.unsaved == nil
 	waiting := h.unsaved != nil || c.Phase == phaseAnswered
 	if !waiting && !why.needed(h.now.Load(), time.Now()) {
 		return nil

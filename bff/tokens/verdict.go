@@ -43,7 +43,7 @@ func judge(err error) verdict {
 		return verdict{Misconfigured, CauseInvalidClient, ""}
 	}
 	switch status := response.Status; {
-	case status >= 500 && status != http.StatusServiceUnavailable:
+	case status < 300, status >= 500 && status != http.StatusServiceUnavailable: // done, perhaps, and not as it should be
 		return verdict{Unavailable, CauseNoAnswer, phaseInflight}
 	case status >= 500 || status == http.StatusTooManyRequests:
 		return verdict{Unavailable, CauseUnavailable, ""}
@@ -57,8 +57,9 @@ func judge(err error) verdict {
 	return verdict{Unavailable, CauseUnavailable, ""}
 }
 
-// failed keeps the connection and notes that it cannot be renewed just now. The audit trail gets one record per change
-// of state and not one per attempt; a vault that cannot take the note does not change what the caller is told.
+// failed keeps the connection and notes that it cannot be renewed just now. An attempt that was not processed says nothing
+// about an earlier one whose outcome is unknown: the record then stays in phase inflight. The audit trail gets one record
+// per change of state and not one per attempt; a vault that cannot take the note does not change what the caller is told.
 func (k *Keeper) failed(h *held, c vault.Connection, v verdict, cause error) error {
 	var own *Error
 	if errors.As(cause, &own) {
@@ -68,6 +69,9 @@ func (k *Keeper) failed(h *held, c vault.Connection, v verdict, cause error) err
 	next.State, next.Cause, next.Phase = StateDegraded, v.cause, v.phase
 	if v.kind == Misconfigured {
 		next.State = StateMisconfigured
+	}
+	if next.Phase == "" && h.doubt {
+		next.Phase = phaseInflight
 	}
 	if v.phase != phaseAnswered {
 		next.Raw, next.RawStatus = secret.String{}, 0
