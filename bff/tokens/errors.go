@@ -81,6 +81,7 @@ func KindOf(err error) Kind {
 // Causes: the closed list of what stands in Error.Code, View.Cause and the audit trail.
 const (
 	CauseInvalidGrant   = "invalid_grant"       // RFC 6749 §5.2: expired, revoked or used up
+	CauseExpired        = "expired"             // not used for as long as its refresh token lived; in a View alone
 	CauseNoRefresh      = "no_refresh_token"    // the access token ran out and the platform gave nothing to renew it with
 	CauseWrongPerson    = "wrong_person"        // an answer for another subject
 	CauseWrongClinic    = "wrong_clinic"        // an answer for another clinic

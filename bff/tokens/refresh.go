@@ -77,7 +77,7 @@ func (k *Keeper) reread(h *held, c *vault.Connection, live *platform.Live) (oaut
 	if err := k.put(&next); err != nil {
 		return oauth.Answer{}, k.unstored(h, err)
 	}
-	*c = next
+	*c, h.doubt = next, false
 	return k.answer(h, c, live)
 }
 

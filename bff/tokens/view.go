@@ -12,7 +12,7 @@ import (
 const (
 	StateConnected     = "connected"
 	StateDegraded      = "degraded"        // the platform cannot be reached; the current token works while it lasts
-	StateReconnect     = "needs_reconnect" // ended; Cause says why
+	StateReconnect     = "needs_reconnect" // ended, or run out unused (shown, never stored); Cause says why
 	StateMisconfigured = "misconfigured"   // the platform refuses Locum itself
 )
 
@@ -52,13 +52,25 @@ func (k *Keeper) Get(practitioner, connection string) (View, error) {
 	return h.now.Load().shown(time.Now()), nil
 }
 
+// shown is the view as of now. A connection that nobody has used until both its tokens ran out needs the practitioner,
+// although only the platform's invalid_grant ends it: a call would still ask, and the platform may be kinder than it said.
+// One that the platform refuses for Locum's own fault stays misconfigured, since reconnecting would not help.
 func (cur *current) shown(now time.Time) View {
 	view := cur.view
 	view.FreshFor = max(0, cur.liveUntil.Sub(now))
-	if !cur.keptUntil.IsZero() {
-		view.KeptFor = max(0, cur.keptUntil.Sub(now))
+	if cur.keptUntil.IsZero() {
+		return view
+	}
+	view.KeptFor = max(0, left(cur.keptUntil, now))
+	if view.KeptFor == 0 && view.FreshFor == 0 && view.State != StateMisconfigured {
+		view.State, view.Cause = StateReconnect, CauseExpired
 	}
 	return view
+}
+
+// left is the shorter of what the monotonic and the wall clock say: the first stands still while a machine sleeps.
+func left(until, now time.Time) time.Duration {
+	return min(until.Sub(now), until.Round(0).Sub(now.Round(0)))
 }
 
 func viewOf(c vault.Connection) View {
