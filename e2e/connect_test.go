@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
@@ -30,7 +31,7 @@ func TestT003NoCodeInTheAddressBar(t *testing.T) {
 	d, b := startDemo(t, quiet()), newBrowser(t)
 	b.signIn(d, robin)
 	b.connectFirst(d)
-	entries, err := chromedp.Call(b.ctx, page.GetNavigationHistory, page.GetNavigationHistoryParams{})
+	entries, err := chromedp.Call(b.ctx, page.GetNavigationHistory, cdp.Empty{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +71,7 @@ func TestEveryEndingIsExplained(t *testing.T) {
 	}{
 		{"temporarily unavailable", func() { d.Sandbox.AuthorizeError("temporarily_unavailable", "authentication_expired") }, shared.OutcomeTryAgain},
 		{"any other error", func() { d.Sandbox.AuthorizeError("unsupported_response_type", "<script>alert(1)</script>") }, shared.OutcomePlatformRefused},
-		{"mixed up", func() { d.Sandbox.BadIss() }, shared.OutcomeMixUp},
+		{"mixed up", func() { d.Sandbox.BadIss("https://elsewhere.example/realms/jane") }, shared.OutcomeMixUp},
 		{"no issuer", func() { d.Sandbox.OmitIss() }, shared.OutcomeMixUp},
 		{"the wrong clinic", func() { d.Sandbox.WrongAudience() }, shared.OutcomeWrongClinic},
 		{"a token endpoint that fails", func() { d.Sandbox.Fail("iam/token", 503, 1) }, shared.OutcomeUnavailable},

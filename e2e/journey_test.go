@@ -64,7 +64,7 @@ func (b *browser) begin(platform string, clinic sandbox.Clinic) {
 	mustEvaluate[bool](b, `([...document.querySelectorAll('`+by("known-clinic")+`')].find(e => e.innerText.includes(`+strconv.Quote(clinic.Name)+`)).click(), true)`)
 	b.until("the address is filled in", `document.querySelector('`+by("clinic-address")+`').value === `+strconv.Quote(clinic.URL))
 	b.click(by("connect-start"))
-	b.at("http://127.0.0.1:")
+	b.until("the tab has left the connect page", `location.pathname !== "/connections/new"`)
 }
 
 // logIn chooses a person on the sandbox's login page.
