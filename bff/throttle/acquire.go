@@ -75,26 +75,29 @@ func (c *clinic) wait(ctx context.Context, x *claim) (*Permit, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return nil, c.leave(ctx, x, c.now())
+	return c.leave(x, c.now(), ctx.Err())
 }
 
-// leave gives up a place. Whoever ran out of time is refused with the time at which to come back.
-func (c *clinic) leave(ctx context.Context, x *claim, now time.Duration) error {
+// leave gives up a place, why is ctx's error. Whoever ran out of time is refused with the time at which to come back, or
+// has the permit that came in the same moment.
+func (c *clinic) leave(x *claim, now time.Duration, why error) (*Permit, error) {
 	defer c.dispatch(now)
+	late := errors.Is(why, context.DeadlineExceeded)
 	switch {
-	case x.permit != nil: // served in the same moment
-		x.permit.unsent(now)
-		return ctx.Err()
+	case x.permit != nil && late:
+		return x.permit, nil
+	case x.permit != nil:
+		x.permit.unsent()
+		return nil, why
 	case x.refused != nil:
-		return x.refused
+		return nil, x.refused
 	}
 	c.waiting--
-	x.ready = nil
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return c.refuse(x, now)
+	if late {
+		return nil, c.refuse(x, now)
 	}
 	c.remove(x)
-	return ctx.Err()
+	return nil, why
 }
 
 // Budget reads both rules of one endpoint class without taking anything.

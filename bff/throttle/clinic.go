@@ -34,7 +34,7 @@ type claim struct {
 	promised     bool
 	due, expires time.Duration // of a promise
 	deadline     time.Duration // of a call that waits
-	ready        chan struct{} // closed once permit or refused is set; nil while nobody waits on it
+	ready        chan struct{} // closed once permit or refused is set, and both stay; nil while nobody waits on it
 	permit       *Permit
 	refused      *RefusedError
 }
@@ -161,8 +161,9 @@ func (c *clinic) start(x *claim, now time.Duration) (time.Duration, string) {
 	return all, c.key
 }
 
-// refuse turns a claim into a promise: whoever comes back at the time told finds a place, as long as not too many are
-// promised. It never lets one practitioner hold more than an eighth of the promises.
+// refuse takes a claim out of the queue, and where not too many are promised puts a promise in its place: whoever comes
+// back at the time told finds it. It never lets one practitioner hold more than an eighth of the promises. The promise is
+// a claim of its own, because whoever waited on x may not have read its refusal yet.
 func (c *clinic) refuse(x *claim, now time.Duration) *RefusedError {
 	at, key := c.start(x, now)
 	promises, own := 0, 0
@@ -175,7 +176,10 @@ func (c *clinic) refuse(x *claim, now time.Duration) *RefusedError {
 		}
 	}
 	if promises < c.limiter.config.MaxQueue && own < max(1, c.limiter.config.MaxQueue/8) {
-		x.promised, x.due, x.expires = true, at, at+keptFor
+		c.queue[slices.Index(c.queue, x)] = &claim{
+			class: x.class, name: x.name, practitioner: x.practitioner, background: x.background, tag: x.tag,
+			promised: true, due: at, expires: at + keptFor,
+		}
 	} else {
 		c.remove(x)
 	}
@@ -191,7 +195,6 @@ func (c *clinic) refuseLate(now time.Duration) {
 		if at, _ := c.start(x, now); at > x.deadline {
 			x.refused = c.refuse(x, now)
 			c.wake(x)
-			x.ready = nil
 		}
 	}
 }

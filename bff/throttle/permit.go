@@ -27,14 +27,13 @@ func (p *Permit) Unsent() {
 	c := p.clinic
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := c.now()
-	p.unsent(now)
+	p.unsent()
 	if len(c.queue) > 0 {
-		c.dispatch(now)
+		c.dispatch(c.now())
 	}
 }
 
-func (p *Permit) unsent(now time.Duration) {
+func (p *Permit) unsent() {
 	if p.settled {
 		return
 	}
