@@ -141,7 +141,7 @@ func (p *connectionsPage) drawBudgets(c shared.Connection) part {
 	}
 	rows := []part{row(w.Connections.Whole, c.Budget.Clinic)}
 	for _, class := range classes(c.Budget) {
-		rows = append(rows, row(class, c.Budget.Endpoints[class]))
+		rows = append(rows, row(w.Class(class), c.Budget.Endpoints[class]))
 	}
 	return tag("div.budgets@connection-budget").body(
 		tag("h3.label").text(w.Connections.Budget), tag("ul.budget-rows").body(rows...))

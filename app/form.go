@@ -61,6 +61,7 @@ func idValue(n int) string { return "observation-value-" + strconv.Itoa(n) }
 
 func (p *patientPage) openForm(ui.Context, ui.Event) {
 	p.say("")
+	p.editing = ""
 	p.form = observationForm{open: true, category: measures[0].category, at: p.record.zone.wall(time.Now()).Format(wallLayout)}
 	p.ctx.Defer(func(ui.Context) { focus(idMeasure) })
 }
@@ -72,7 +73,7 @@ func (p *patientPage) pickMeasure(ctx ui.Context, _ ui.Event) {
 	if err != nil || i < 0 || i >= len(measures) {
 		return
 	}
-	for n := range 2 { // Fields are re-used by go-app: a number typed for one measure must not become another's.
+	for n := range 2 { // go-app re-uses a field that stays in its place: a number typed for one measure must not become another's.
 		setField(idValue(n), "")
 	}
 	p.form.measure, p.form.category, p.form.complaint = i, measures[i].category, ""
@@ -95,6 +96,9 @@ func (p *patientPage) drawForm() part {
 	}
 	fields := []part{field(idMeasure, w.Observations.Measure, tag("select@observation-measure").body(options...).
 		on("change", p.shell, p.pickMeasure, "measure"))}
+	fields = append(fields,
+		field(idWhen, w.Observations.When, tag("input[type=datetime-local]").attr("value", p.form.at).test("observation-when")),
+		field(idCategory, w.Observations.Category, tag("select@observation-category").body(kinds...)))
 	for n, part := range chosen.parts {
 		label := w.Observations.Value
 		if len(chosen.parts) > 1 {
@@ -105,9 +109,6 @@ func (p *patientPage) drawForm() part {
 		}
 		fields = append(fields, field(idValue(n), label, tag("input[type=text][inputmode=decimal][autocomplete=off][maxlength=12]@observation-value")))
 	}
-	fields = append(fields,
-		field(idWhen, w.Observations.When, tag("input[type=datetime-local]").attr("value", p.form.at).test("observation-when")),
-		field(idCategory, w.Observations.Category, tag("select@observation-category").body(kinds...)))
 	form := tag("form.card.form[method=post][action=#]@observation-form").
 		on("submit", p.shell, p.submit, "observation-form")
 	var complaint part

@@ -105,7 +105,7 @@ func (p *homePage) Render() ui.UI {
 
 func (p *homePage) draw() []part {
 	switch {
-	case p.fail != nil:
+	case !p.loaded && p.fail != nil:
 		return []part{p.drawFailure()}
 	case !p.loaded:
 		return []part{p.skeletons(2)}
@@ -117,6 +117,7 @@ func (p *homePage) draw() []part {
 		cards[i] = p.drawClinic(c)
 	}
 	return []part{
+		p.drawFailure(),
 		tag("div.cards@clinics").body(cards...),
 		tag("p.more").body(tag("a.button.button-quiet[href=/connections/new]@connect-another").body(
 			icon(iconPlus), tag("span").text(p.shell.words.Home.Another))),
@@ -145,9 +146,14 @@ func (p *homePage) drawClinic(c shared.Connection) part {
 	)}
 	if c.State == shared.StateReconnect || c.State == shared.StateMisconfigured {
 		say := w.ConnectionState(c.State)
+		step := tag("a.button[href=/connections]@clinic-attention").text(w.Home.Attention)
+		if c.State == shared.StateReconnect {
+			step = tag("button.button.button-main[type=button]@clinic-reconnect").text(say.Next).
+				on("click", p.shell, func(ui.Context, ui.Event) { p.authorize(c.ID, nil) }, "clinic-reconnect", c.ID)
+		}
 		return tag("article.card.card-warn@clinic-card").attr("data-connection", c.ID).body(append(lines,
-			tag("p").body(tag("strong").text(say.Title), text(" "), tag("span").text(say.Text)),
-			tag("a.button[href=/connections]@clinic-attention").text(w.Home.Attention))...)
+			tag("p").body(tag("strong").text(say.Title), text(" · "), tag("span").text(say.Text)),
+			tag("div.card-actions").body(step))...)
 	}
 	return tag("article.card@clinic-card").attr("data-connection", c.ID).body(append(lines,
 		p.drawGlance(p.glances[c.ID]),

@@ -7,9 +7,16 @@ import (
 	"locum/shared"
 )
 
-// drawFailure explains why the page could not do something, and offers the one next step that helps: Reconnect and
+// slot is a place that is always there, filled or not: go-app compares children by their place, so a part that comes and
+// goes between others would turn its neighbours into one another, and what is typed in them would be lost.
+func slot(filled part) part { return tag("div.slot").body(filled) }
+
+// drawFailure is the slot of the page's failure.
+func (p *page) drawFailure() part { return slot(p.explain()) }
+
+// explain explains why the page could not do something, and offers the one next step that helps: Reconnect and
 // Allow leave for the platform with the page and patient as context, a spent budget counts down, the rest tries again.
-func (p *page) drawFailure() part {
+func (p *page) explain() part {
 	if p.fail == nil {
 		return nil
 	}

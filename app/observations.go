@@ -21,10 +21,7 @@ func (p *patientPage) drawObservations() part {
 			return tag("button.button[type=button]@observation-add").body(icon(iconPlus), tag("span").text(w.Add)).
 				on("click", p.shell, p.openForm, "observation-add")
 		}))
-	parts := []part{head}
-	if p.form.open {
-		parts = append(parts, p.drawForm())
-	}
+	parts := []part{head, slot(when(p.form.open, p.drawForm))}
 	if len(p.record.observations) == 0 {
 		parts = append(parts, tag("p.quiet@observations-none").text(w.Empty))
 	}
@@ -122,7 +119,7 @@ const idNote = "note-field"
 
 // edit opens the note of an observation. The field is filled once and read when it is saved.
 func (p *patientPage) edit(o observation) {
-	p.editing = o.ID
+	p.editing, p.form = o.ID, observationForm{}
 	p.say("")
 	p.ctx.Defer(func(ui.Context) {
 		setField(idNote, o.Note)

@@ -186,10 +186,11 @@ func joinWith(between string, parts ...string) (joined string) {
 	return joined
 }
 
-// visits splits a patient's appointments: those to come that take place, the next first; and all others, the last first.
+// visits splits a patient's appointments by time alone: those that are not over, the next first; and all others, the last
+// first. What is cancelled says so by its state.
 func visits(list []appointment, now time.Time) (upcoming, past []appointment) {
 	for _, a := range list {
-		if a.EndAt.After(now) && !a.off() {
+		if a.EndAt.After(now) {
 			upcoming = append(upcoming, a)
 		} else {
 			past = append(past, a)

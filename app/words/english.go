@@ -34,10 +34,8 @@ var english = Words{
 		AsksLater: "The platform shows you what Locum asks for. Nothing is shared before you agree.",
 		Safety:    "You can end this connection at any time under Connections.", Start: "Continue to sign in", Starting: "Opening…",
 		NoPlatform: "No platform is set up", NoPlatformText: "Whoever runs this Locum has to add a platform to its configuration first.",
-		ClinicEmpty: "Enter the address of your clinic.",
-		ClinicReasons: Table{
-			{"", "This is not an address of a clinic on this platform. Check the spelling."},
-		},
+		ClinicEmpty:   "Enter the address of your clinic.",
+		ClinicReasons: englishReasons,
 	},
 	Result: Result{
 		Title: "Connecting", Checking: "Finishing the connection…", Done: "Connected", Again: "Start again", Home: "Back to today",
@@ -118,9 +116,8 @@ var english = Words{
 		{"8462-4", "Diastolic blood pressure"}, {"29463-7", "Body weight"}, {"8302-2", "Body height"}, {"59408-5", "Oxygen saturation"},
 		{"2708-6", "Oxygen saturation"}, {"9279-1", "Respiratory rate"}, {"72514-3", "Pain (0–10)"}, {"39156-5", "Body mass index"},
 	},
-	Causes: Table{
-		{"invalid_grant", "The platform no longer accepts this permission."},
-	},
+	Causes:  englishCauses,
+	Classes: englishClasses,
 }
 
 var englishStates = States{

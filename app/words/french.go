@@ -34,10 +34,8 @@ var french = Words{
 		AsksLater: "La plateforme vous montre ce que Locum demande. Rien n’est partagé avant votre accord.",
 		Safety:    "Vous pouvez mettre fin à cette connexion à tout moment sous Connexions.", Start: "Continuer vers la plateforme", Starting: "Ouverture…",
 		NoPlatform: "Aucune plateforme n’est configurée", NoPlatformText: "La personne qui exploite ce Locum doit d’abord ajouter une plateforme à sa configuration.",
-		ClinicEmpty: "Indiquez l’adresse de votre clinique.",
-		ClinicReasons: Table{
-			{"", "Ce n’est pas l’adresse d’une clinique de cette plateforme. Vérifiez l’orthographe."},
-		},
+		ClinicEmpty:   "Indiquez l’adresse de votre clinique.",
+		ClinicReasons: frenchReasons,
 	},
 	Result: Result{
 		Title: "Connexion", Checking: "Fin de la connexion…", Done: "Connectée", Again: "Recommencer", Home: "Retour à aujourd’hui",
@@ -119,9 +117,8 @@ var french = Words{
 		{"8462-4", "Tension diastolique"}, {"29463-7", "Poids"}, {"8302-2", "Taille"}, {"59408-5", "Saturation en oxygène"},
 		{"2708-6", "Saturation en oxygène"}, {"9279-1", "Fréquence respiratoire"}, {"72514-3", "Douleur (0–10)"}, {"39156-5", "Indice de masse corporelle"},
 	},
-	Causes: Table{
-		{"invalid_grant", "La plateforme n’accepte plus cette permission."},
-	},
+	Causes:  frenchCauses,
+	Classes: frenchClasses,
 }
 
 var frenchStates = States{

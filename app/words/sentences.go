@@ -31,6 +31,7 @@ type Words struct {
 	Categories        Table
 	Measures          Table
 	Causes            Table
+	Classes           Table
 }
 
 // incomparable keeps a struct of sentences from being comparable: the comparison of twenty strings is code that the

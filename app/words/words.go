@@ -177,6 +177,9 @@ func (w *Words) Cause(code string) string {
 // Scope says what a scope allows; one that has no words is shown as it is.
 func (w *Words) Scope(scope string) string { return w.Scopes.or(scope) }
 
+// Class names an endpoint class of a rate budget.
+func (w *Words) Class(v string) string { return w.Classes.or(v) }
+
 // AppointmentState names a value of Jane's appointment.state.
 func (w *Words) AppointmentState(v string) string { return w.AppointmentStates.or(v) }
 

@@ -1,0 +1,58 @@
+package words
+
+// englishReasons say why an address is no clinic's: platform's codes.
+var englishReasons = Table{
+	{"empty", "Enter the address of your clinic."},
+	{"too_long", "That is too long for an address."},
+	{"scheme", "The address has to begin with https://."},
+	{"userinfo", "An address of a clinic holds no @."},
+	{"port", "An address of a clinic has no port, no “:” and number."},
+	{"path", "Only the address itself, please: nothing after the first “/”."},
+	{"query", "Only the address itself, please: nothing after the “?”."},
+	{"fragment", "Only the address itself, please: nothing after the “#”."},
+	{"encoding", "An address of a clinic holds no %."},
+	{"uppercase", "Write the address in small letters."},
+	{"character", "The address holds a character that no clinic’s address has. Type it by hand rather than copy it."},
+	{"ip_address", "Enter the clinic’s name on the platform, not a number."},
+	{"name", "This is not a complete address. Check the spelling."},
+	{"not_allowed", "This is not an address of a clinic on this platform. Check the spelling."},
+	{"", "This is not an address of a clinic on this platform. Check the spelling."},
+}
+
+// englishCauses say why a connection is not as it should be: tokens' codes.
+var englishCauses = Table{
+	{"invalid_grant", "It was withdrawn, or was not used for too long."},
+	{"no_refresh_token", "Access has run out, and the platform gave nothing to renew it with."},
+	{"wrong_person", "The platform answered for another account."},
+	{"wrong_clinic", "The platform answered for another clinic."},
+	{"bad_token", "The platform’s answer did not pass Locum’s checks."},
+	{"invalid_client", "The platform does not accept Locum’s own credentials."},
+	{"unauthorized_client", "The platform does not allow Locum this kind of access."},
+	{"invalid_scope", "The platform does not know a permission that Locum asks for."},
+	{"invalid_request", "The platform did not understand Locum’s request."},
+	{"unsupported_grant_type", "The platform does not offer this kind of access."},
+	{"unreachable", "It could not be reached."},
+	{"unavailable", "It is overloaded or under repair."},
+	{"no_answer", "It did not answer."},
+	{"storage", "Locum could not save."},
+	{"invalid_token", "It refuses a permission that should still hold."},
+	{"unknown_platform", "This platform is no longer set up in Locum."},
+}
+
+// englishClasses name the endpoint classes of a rate budget.
+var englishClasses = Table{
+	{"appointments", "Appointments"},
+	{"patients", "Patients"},
+	{"staff_members", "Staff members"},
+	{"treatments", "Treatments"},
+	{"disciplines", "Disciplines"},
+	{"locations", "Locations"},
+	{"company", "Clinic details"},
+	{"observations", "Observations"},
+	{"care_plans", "Care plans"},
+	{"medications", "Medications"},
+	{"document_uploads", "Documents"},
+	{"webhooks", "Notifications"},
+	{"extensions", "Extensions"},
+	{"catalog_extensions", "Catalogue"},
+}
