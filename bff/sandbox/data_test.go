@@ -102,7 +102,7 @@ func TestScheduleHasEverything(t *testing.T) {
 	a.s.SetLimits(sandbox.Limits{})
 	for i := range a.s.Clinics() {
 		clinic := a.at(i)
-		visits := clinic.all("appointments", "page[limit]=1000")
+		zone, visits := clinic.zone(), clinic.all("appointments", "page[limit]=1000")
 		states, columns, firsts, met := map[any]int{}, map[any]int{}, 0, map[string]bool{}
 		for _, v := range visits {
 			states[v["state"]]++
@@ -110,7 +110,7 @@ func TestScheduleHasEverything(t *testing.T) {
 			if v["first_visit"].(bool) {
 				firsts++
 			}
-			day := v["patient_id"].(string) + instant(v, "start_at").In(clinic.zone()).Format(time.DateOnly)
+			day := v["patient_id"].(string) + instant(v, "start_at").In(zone).Format(time.DateOnly)
 			if met[day] {
 				t.Errorf("a patient comes twice on a day: %v", v)
 			}

@@ -2,7 +2,9 @@ package sandbox_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/mail"
 	"net/url"
@@ -10,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,16 +31,22 @@ type spec struct {
 
 func readSpec(t *testing.T) *spec {
 	t.Helper()
-	raw, err := os.ReadFile(reference)
-	if err != nil {
+	root, err := parsedReference()
+	if errors.Is(err, fs.ErrNotExist) {
 		t.Skipf("Jane's OpenAPI description is not at %s: nothing to compare with", reference)
 	}
-	s := &spec{}
-	if err := yaml.Unmarshal(raw, &s.root); err != nil {
-		t.Fatal(err)
-	}
-	return s
+	must(t, err)
+	return &spec{root}
 }
+
+// parsedReference reads the description once: no test changes it.
+var parsedReference = sync.OnceValues(func() (root map[string]any, err error) {
+	raw, err := os.ReadFile(reference)
+	if err == nil {
+		err = yaml.Unmarshal(raw, &root)
+	}
+	return root, err
+})
 
 // dig walks down maps; nil when something is missing.
 func dig(v any, names ...string) any {
@@ -263,6 +272,7 @@ func TestScopesAreTheDocumentedOnes(t *testing.T) {
 	s := readSpec(t)
 	a := newAPI(t)
 	a.s.SetLimits(sandbox.Limits{})
+	tokens := map[string]string{} // by scope
 	for _, op := range s.operations() {
 		security, _ := dig(s.root, "paths", op.template, strings.ToLower(op.method), "security").([]any)
 		if len(security) == 0 {
@@ -272,8 +282,12 @@ func TestScopesAreTheDocumentedOnes(t *testing.T) {
 		if len(scopes) != 1 {
 			continue
 		}
+		scope := scopes[0].(string)
 		only := *a
-		only.signIn("robin@example.test", scopes[0].(string))
+		if only.token = tokens[scope]; only.token == "" {
+			only.signIn("robin@example.test", scope)
+			tokens[scope] = only.token
+		}
 		kind := with("Accept", "application/json")
 		if strings.HasSuffix(op.template, "/document-uploads") {
 			kind = with("Content-Type", "multipart/form-data; boundary=x")
