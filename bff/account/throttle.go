@@ -77,6 +77,14 @@ type tally struct {
 
 func newTallies() *tallies { return &tallies{count: map[string]tally{}} }
 
+// waiting is nil, or *ThrottledError, as fail would say.
+func (t *tallies) waiting(login string, now time.Time) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.count[login]
+	return delayed(c.failures, c.last, now)
+}
+
 // fail counts a failure, or says *ThrottledError instead.
 func (t *tallies) fail(login string, now time.Time) error {
 	t.mu.Lock()

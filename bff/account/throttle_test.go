@@ -2,8 +2,11 @@ package account_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -186,4 +189,41 @@ func TestAGuessIsCountedBeforeItIsLookedAt(t *testing.T) {
 	if err := verify(h, "ana", good); err == nil || errors.Is(err, account.ErrCredentials) {
 		t.Errorf("without a disk: %v", err)
 	}
+}
+
+// TestT092ThrottledLoginsWriteNothing: a commit takes milliseconds, so who is made to wait would learn which logins exist
+// if only one kind of refusal cost one.
+func TestT092ThrottledLoginsWriteNothing(t *testing.T) {
+	for _, login := range []string{"ana", "nobody", "no body"} {
+		t.Run(login, func(t *testing.T) {
+			in(t, func(t *testing.T, h *house) {
+				mustAdd(t, h, "ana", good)
+				seen := file(t, h)
+				for n := range 5 {
+					want(t, fmt.Sprint("failure ", n+1), verify(h, login, good+"x"), account.ErrCredentials)
+					if now := file(t, h); now == seen {
+						t.Error("a failure wrote nothing")
+					} else {
+						seen = now
+					}
+				}
+				if _, ok := throttled(verify(h, login, good)); !ok {
+					t.Fatal("not throttled")
+				}
+				if file(t, h) != seen {
+					t.Error("a refusal wrote something")
+				}
+			})
+		})
+	}
+}
+
+// file is a fingerprint of the database file; every commit changes it.
+func file(t *testing.T, h *house) [32]byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(h.dir, vault.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sha256.Sum256(data)
 }

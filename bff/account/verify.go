@@ -56,8 +56,8 @@ func (s *Store) Verify(ctx context.Context, login string, password secret.String
 }
 
 // begin counts the attempt as a failure, durably, before the password is looked at: guesses in parallel or across a crash
-// gain nothing. For a login that does not exist it counts in memory, answers with an empty account, and commits as well:
-// a commit takes time.
+// gain nothing. For a login that does not exist it counts in memory, answers with an empty account, and commits, or does
+// not, just the same: a commit takes time.
 func (s *Store) begin(login string, now time.Time) (r vault.Account, err error) {
 	written := login
 	login, loginErr := normaliseLogin(login)
@@ -68,6 +68,9 @@ func (s *Store) begin(login string, now time.Time) (r vault.Account, err error) 
 	err = s.vault.Update(func(tx *vault.Tx) error {
 		r, err = vault.Accounts.Get(tx, login)
 		if errors.Is(err, vault.ErrNotFound) {
+			if err := s.unknown.waiting(tally, now); err != nil {
+				return err
+			}
 			return vault.Accounts.Delete(tx, login)
 		}
 		if err != nil {
