@@ -94,10 +94,7 @@ func (c *Connector) take(state, flow string) (attempt vault.Attempt, done bool, 
 
 // judge walks the checks and gives the outcome. Of the platform's words only a code of the closed list survives (T020).
 func (c *Connector) judge(ctx context.Context, a vault.Attempt, params oauth.CallbackParams, r FinishRequest) vault.Outcome {
-	outcome := vault.Outcome{
-		Key: a.ClientState, Practitioner: a.Practitioner, Session: a.Session, Platform: a.Platform, Clinic: a.Clinic,
-		Connection: a.Connection, Context: a.Context, ExpiresAt: time.Now().Add(lifetime),
-	}
+	outcome := outcomeOf(a, "", time.Now().Add(lifetime))
 	live, err := c.platforms.Get(a.Platform)
 	switch {
 	case err != nil:

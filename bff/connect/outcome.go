@@ -88,10 +88,7 @@ func pending(tx *vault.Tx, key string, now time.Time) (vault.Outcome, error) {
 		if a.ClientState != key || !found.ExpiresAt.Before(a.ExpiresAt) {
 			return nil
 		}
-		found = vault.Outcome{
-			Key: key, Practitioner: a.Practitioner, Session: a.Session, Code: OutcomePending, Platform: a.Platform,
-			Clinic: a.Clinic, Connection: a.Connection, Context: a.Context, ExpiresAt: a.ExpiresAt,
-		}
+		found = outcomeOf(a, OutcomePending, a.ExpiresAt)
 		return nil
 	})
 	if err == nil && found.Key == "" {

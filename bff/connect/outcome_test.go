@@ -93,6 +93,27 @@ func TestAttemptRunsOut(t *testing.T) {
 	})
 }
 
+// TestAttemptRunsOutAmongOthers: that somebody else begins meanwhile, and makes room, does not take the answer away.
+func TestAttemptRunsOutAmongOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, options{})
+		tab := b.signIn("u1")
+		tab.mustBegin(nil)
+		pass(10 * time.Minute)
+		b.signIn("u2").mustBegin(nil)
+		if n := b.attempts(); n != 1 {
+			t.Errorf("%d attempts are left", n)
+		}
+		if o, err := tab.outcome(); err != nil || o.Code != connect.OutcomeExpired {
+			t.Errorf("%q, %v", o.Code, err)
+		}
+		tab.mustBegin(nil) // with the same value
+		if o, err := tab.outcome(); err != nil || o.Code != connect.OutcomePending {
+			t.Errorf("%q, %v", o.Code, err)
+		}
+	})
+}
+
 // TestOutcomeIsTheTabs: nobody else's value, session or name finds it.
 func TestOutcomeIsTheTabs(t *testing.T) {
 	b := newBench(t, options{})

@@ -49,7 +49,7 @@ func (c *Connector) store(attempt vault.Attempt, flow string) (string, error) {
 	return chosen, err
 }
 
-// liveAttempts lists the attempts that have not run out, the oldest first, and deletes the others.
+// liveAttempts lists the attempts that have not run out, the oldest first, and ends the others.
 func liveAttempts(tx *vault.Tx, now time.Time) ([]vault.Attempt, error) {
 	var live, over []vault.Attempt
 	err := vault.Attempts.Each(tx, func(a vault.Attempt) error {
@@ -61,12 +61,36 @@ func liveAttempts(tx *vault.Tx, now time.Time) ([]vault.Attempt, error) {
 		return nil
 	})
 	for _, a := range over {
-		err = errors.Join(err, vault.Attempts.Delete(tx, a.State))
+		err = errors.Join(err, expire(tx, a, now))
 	}
 	slices.SortFunc(live, func(a, b vault.Attempt) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.State, b.State))
 	})
 	return live, err
+}
+
+// expire deletes an attempt that has run out, its verifier with it, and leaves word for the tab that began it.
+func expire(tx *vault.Tx, a vault.Attempt, now time.Time) error {
+	if err := vault.Attempts.Delete(tx, a.State); err != nil {
+		return err
+	}
+	over := outcomeOf(a, OutcomeExpired, a.ExpiresAt.Add(lifetime))
+	_, err := vault.Outcomes.Get(tx, over.Key)
+	switch {
+	case err == nil, errors.Is(err, vault.ErrNotFound) && !now.Before(over.ExpiresAt):
+		return nil
+	case errors.Is(err, vault.ErrNotFound):
+		return vault.Outcomes.Put(tx, over.Key, &over)
+	}
+	return err
+}
+
+// outcomeOf says how an attempt ended, or that it has not, to the tab that began it.
+func outcomeOf(a vault.Attempt, code string, until time.Time) vault.Outcome {
+	return vault.Outcome{
+		Key: a.ClientState, Practitioner: a.Practitioner, Session: a.Session, Code: code, Platform: a.Platform,
+		Clinic: a.Clinic, Connection: a.Connection, Context: a.Context, ExpiresAt: until,
+	}
 }
 
 func ofSession(attempts []vault.Attempt, session string) []vault.Attempt {
