@@ -3,7 +3,7 @@ package app
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"strings"
+	"net/url"
 
 	"locum/shared"
 )
@@ -62,12 +62,11 @@ func (p *page) depart(url string, err error, again func()) {
 
 // safeAuthorizationURL accepts an absolute https address, or http to a loopback host for a sandbox: never a
 // javascript: address, whatever answered.
-func safeAuthorizationURL(url string) bool {
-	if rest, ok := strings.CutPrefix(url, "https://"); ok {
-		return rest != ""
+func safeAuthorizationURL(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.User != nil {
+		return false
 	}
-	rest, ok := strings.CutPrefix(url, "http://")
-	host, _, _ := strings.Cut(rest, "/")
-	name, _, _ := strings.Cut(host, ":")
-	return ok && (name == "127.0.0.1" || name == "localhost" || strings.HasPrefix(host, "[::1]"))
+	host := u.Hostname()
+	return u.Scheme == "https" || u.Scheme == "http" && (host == "127.0.0.1" || host == "localhost" || host == "::1")
 }

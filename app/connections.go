@@ -73,14 +73,14 @@ func (p *connectionsPage) draw() []part {
 }
 
 func (p *connectionsPage) drawCard(c shared.Connection) part {
-	state := p.shell.words.ConnectionState(c.State)
+	state, host := p.shell.words.ConnectionState(c.State), strings.TrimPrefix(c.Clinic.URL, "https://")
 	class := "card"
 	if c.State != shared.StateConnected {
 		class += " card-warn"
 	}
 	parts := []part{
 		tag("header.card-head").body(
-			tag("div").body(tag("h2.card-title").text(c.Clinic.Name), tag("p.quiet").text(c.Platform.Name+" · "+strings.TrimPrefix(c.Clinic.URL, "https://"))),
+			tag("div").body(tag("h2.card-title").text(c.Clinic.Name), tag("p.quiet").text(c.Platform.Name+" · "+host)),
 			tag("span").class("chip chip-connection-"+c.State).test("connection-state").attr("data-state", c.State).text(state.Title)),
 	}
 	if c.State != shared.StateConnected {
