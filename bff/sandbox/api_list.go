@@ -178,7 +178,7 @@ func (c *collection[T]) finish(x *call, sel *selection[T], sort, asked string) (
 
 func parseLimit(value string) (int, *issue) {
 	n, err := strconv.Atoi(value)
-	if err != nil || n < 1 || n > maxPage {
+	if err != nil || n < 1 || n > maxPage || value != strconv.Itoa(n) {
 		return 0, &issue{ID: "INVALID_PAGE", Path: "page[limit]", Message: "must be a whole number from 1 to 1000"}
 	}
 	return n, nil

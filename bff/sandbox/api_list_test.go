@@ -73,6 +73,8 @@ func TestPageRefusals(t *testing.T) {
 		status     int
 	}{
 		{"cursor", "patients?page[cursor]=" + cursor, a, 200},
+		{"limit with a sign", "patients?page[limit]=%2B5", a, 400},
+		{"limit with a zero before", "patients?page[limit]=05", a, 400},
 		{"cursor with another limit", "patients?page[limit]=2&page[cursor]=" + cursor, a, 200},
 		{"cursor with another sort", "patients?sort=-created_at&page[cursor]=" + cursor, a, 400},
 		{"cursor of another list", "staff_members?page[cursor]=" + cursor, a, 400},

@@ -1,10 +1,6 @@
 package sandbox
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -208,46 +204,4 @@ func text(s *string) string {
 		return ""
 	}
 	return *s
-}
-
-// decode reads the body strictly: one JSON value, UTF-8, known members only,
-// and null for nothing, since no schema that is written allows it.
-func (x *call) decode(into any) *issue {
-	raw, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, 1<<20))
-	if err != nil {
-		return &issue{ID: "INVALID_JSON", Message: "The body cannot be read."}
-	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) {
-			return &issue{ID: "INVALID", Message: "The member " + wrong.Field[strings.LastIndex(wrong.Field, ".")+1:] + " must be of another type."}
-		}
-		var broken *json.SyntaxError
-		if errors.As(err, &broken) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return &issue{ID: "INVALID_JSON", Message: "The body is not valid JSON."}
-		}
-		return &issue{ID: "UNKNOWN", Message: "The body has a member that is not known."}
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return &issue{ID: "INVALID_JSON", Message: "The body has more than one value."}
-	}
-	if hasNull(raw) {
-		return &issue{ID: "INVALID", Message: "A member is null."}
-	}
-	return nil
-}
-
-// hasNull tells whether a null stands anywhere in valid JSON.
-func hasNull(raw []byte) bool {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	for {
-		switch token, err := d.Token(); {
-		case err != nil:
-			return false
-		case token == nil:
-			return true
-		}
-	}
 }

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,8 +33,8 @@ func TestBounds(t *testing.T) {
 	if !full(now) {
 		t.Error("ten thousand live entries are not too many")
 	}
-	ask := s.Issuer(RealmProduction) + "/protocol/openid-connect/auth?client_id=locum&redirect_uri=http://localhost/cb&state=x&scope=patients:read" +
-		"&response_type=code&code_challenge_method=S256&code_challenge=" + strings.Repeat("x", 43) + "&resource=" + s.Clinics()[0].URL
+	ask := s.Issuer(RealmProduction) + "/protocol/openid-connect/auth?client_id=locum&redirect_uri=http%3A%2F%2Flocalhost%2Fcb&state=x&scope=patients%3Aread" +
+		"&response_type=code&code_challenge_method=S256&code_challenge=" + strings.Repeat("x", 43) + "&resource=" + url.QueryEscape(s.Clinics()[0].URL)
 	if _, err := s.Approve(ask, "robin@example.test", false); err == nil || !strings.Contains(err.Error(), "503") {
 		t.Errorf("authorizing at a full sandbox: %v", err)
 	}

@@ -42,6 +42,7 @@ func TestConformanceAuthorize(t *testing.T) {
 		{"RFC 8707 §2 unknown resource", g.ask("resource", "https://clinic.janeapp.com"), "invalid_target"},
 		{"RFC 8707 §2 resource with a slash more", g.ask("resource", g.clinic+"/"), "invalid_target"},
 		{"Jane guide, Step 2: a single clinic", twice("resource", g.Clinics()[1].URL), "invalid_request"},
+		{"Jane guide, Step 2: all values URL-encoded", strings.Replace(g.ask(), "patients%3Aread", "patients:read", 1), "invalid_request"},
 		{"RFC 6749 §3.1 state twice", twice("state", "x"), "invalid_request"},
 		{"RFC 6749 §3.3 missing scope", g.ask("scope", "-"), "invalid_scope"},
 		{"RFC 6749 §3.3 unknown scope", g.ask("scope", "patients:read jane:all_access"), "invalid_scope"},
@@ -234,6 +235,21 @@ func TestConformanceToken(t *testing.T) {
 			g.refused(g.refresh(got.json["refresh_token"], "scope", "patients:read observations:create"), 400, "invalid_scope", "Invalid scopes: patients:read observations:create")
 			got = g.refresh(got.json["refresh_token"])
 			equal(g, "scope", claims(g, got.json["access_token"])["scope"], any("patients:read appointments:read"))
+		}},
+		{"RFC 8707 §2.2 no token for another clinic", func(g *rig) {
+			const words = "resource is not the clinic that was authorized"
+			other := g.Clinics()[1].URL
+			g.refused(g.redeem(g.approve(robin).Get("code"), "resource", other), 400, "invalid_target", words)
+			got := g.redeem(g.approve(robin).Get("code"), "resource", g.clinic).json
+			g.refused(g.refresh(got["refresh_token"], "resource", other), 400, "invalid_target", words)
+			equal(g, "same clinic", g.refresh(got["refresh_token"], "resource", g.clinic).StatusCode, 200)
+		}},
+		{"OpenID Connect Core §12.2 a refreshed ID token has no nonce", func(g *rig) {
+			got := g.tokens("scope", "openid patients:read", "nonce", "n-1")
+			equal(g, "nonce", claims(g, got["id_token"])["nonce"], any("n-1"))
+			again := g.refresh(got["refresh_token"]).json
+			equal(g, "nonce after a refresh", g.verify(again["id_token"])["nonce"], nil)
+			equal(g, "sub", g.verify(again["id_token"])["sub"], claims(g, got["id_token"])["sub"])
 		}},
 		{"RFC 6749 §6 a refresh token belongs to one client", func(g *rig) {
 			other := g.registered("other")

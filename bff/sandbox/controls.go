@@ -29,7 +29,9 @@ type faults struct {
 	plans []*plan
 	next  nextGrant
 	// rotation is whether a refresh spends its token: Keycloak's "Revoke Refresh Token" with a maximum reuse of 0.
-	rotation bool
+	rotation  bool
+	revokeAll bool // a revocation ends every authorization of its client and person
+	alwaysID  bool // an ID token comes without openid
 }
 
 // plan is one planned fault; left counts down.
@@ -129,6 +131,22 @@ func (s *Sandbox) SetRotation(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults.rotation = on
+}
+
+// SetRevokeAll says whether a revocation ends every authorization that the same person has given the same client, at
+// every clinic, as Keycloak's does, or only the one it names (the default).
+func (s *Sandbox) SetRevokeAll(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults.revokeAll = on
+}
+
+// SetIDToken says whether an ID token comes though openid was not asked for, as in the example answer of "Jane guide,
+// Step 3", or only with openid (the default, OpenID Connect Core §3.1.2.1).
+func (s *Sandbox) SetIDToken(always bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults.alwaysID = always
 }
 
 // Advance moves the sandbox's own clock forward (or back): tokens, codes, sessions and rate windows age by d at once.

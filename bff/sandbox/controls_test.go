@@ -80,6 +80,20 @@ func TestControls(t *testing.T) {
 			equal(g, "call", g.call(g.clinic, got["access_token"]), 401)
 			equal(g, "call after a refresh", g.call(g.clinic, g.refresh(got["refresh_token"]).json["access_token"]), 200)
 		}},
+		{"SetRevokeAll: one revocation ends all that the person gave the client", func(g *rig) {
+			g.SetRevokeAll(true)
+			one, two := g.tokens(), g.tokens("resource", g.Clinics()[1].URL)
+			alexs := g.redeem(g.approve(alex).Get("code")).json
+			equal(g, "revoke", g.revoke(one["refresh_token"]).StatusCode, 200)
+			g.refused(g.refresh(two["refresh_token"]), 400, "invalid_grant", "Session not active")
+			equal(g, "another person's refresh", g.refresh(alexs["refresh_token"]).StatusCode, 200)
+		}},
+		{"SetIDToken: one comes though nobody asked", func(g *rig) {
+			g.SetIDToken(true)
+			got := g.tokens()
+			equal(g, "sub", g.verify(got["id_token"])["sub"], any(g.People()[0].Subject))
+			equal(g, "scope", claims(g, got["access_token"])["scope"], any("patients:read appointments:read"))
+		}},
 		{"RotateKeys signs with a new key and keeps the old one until RetireKeys", func(g *rig) {
 			first := g.tokens()
 			must(g, g.RotateKeys(g.realm))

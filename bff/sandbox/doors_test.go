@@ -51,6 +51,9 @@ func TestListeners(t *testing.T) {
 
 // TestOptions: an address that is not literally loopback is refused, and so is a client that cannot be.
 func TestOptions(t *testing.T) {
+	redirects := func(uris ...string) sandbox.Options {
+		return sandbox.Options{Clients: []sandbox.Client{{ID: "x", RedirectURIs: uris}}}
+	}
 	rows := []struct {
 		name string
 		o    sandbox.Options
@@ -60,6 +63,12 @@ func TestOptions(t *testing.T) {
 		{"no port", sandbox.Options{ClinicB: "127.0.0.1"}},
 		{"client without id", sandbox.Options{Clients: []sandbox.Client{{Name: "x"}}}},
 		{"client of an unknown realm", sandbox.Options{Clients: []sandbox.Client{{ID: "x", Realms: []string{"y"}}}}},
+		{"Jane guide, Step 1: http elsewhere", redirects("http://locum.example/callback")},
+		{"Jane guide, Step 1: a wildcard", redirects("https://locum.example/*")},
+		{"Jane guide, Step 1: not fully qualified", redirects("/callback")},
+		{"RFC 6749 §3.1.2 a fragment", redirects("https://locum.example/callback#x")},
+		{"one good and one bad address", redirects(callback, "http://127.0.0.1.example/callback")},
+		{"scope that is none", sandbox.Options{Clients: []sandbox.Client{{ID: "x", Scopes: []string{"jane:all_access"}}}}},
 		{"port taken twice", sandbox.Options{IAM: "127.0.0.1:7100", ClinicA: "127.0.0.1:7100"}},
 	}
 	for _, row := range rows {

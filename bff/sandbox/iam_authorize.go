@@ -44,6 +44,9 @@ func refuse(code, format string, args ...any) *refusal {
 // BASE64URL(SHA256(verifier)) is always 43 characters (RFC 7636 §4.2).
 var challengeForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
+// What is left in a query when every name and value is encoded, whether as a form or by encodeURIComponent.
+var encodedForm = regexp.MustCompile(`^[A-Za-z0-9._~!'()*%+&=-]*$`)
+
 // authorize is GET …/auth, "Jane guide, Step 2". A client or redirect URI that is not registered exactly shows a page and
 // never redirects (RFC 6749 §4.1.2.1); everything else that is wrong goes back to the client.
 func (s *Sandbox) authorize(w http.ResponseWriter, r *http.Request, realm *realm) {
@@ -66,7 +69,7 @@ func (s *Sandbox) authorize(w http.ResponseWriter, r *http.Request, realm *realm
 	if len(query["state"]) == 1 {
 		a.state = query.Get("state")
 	}
-	prompt, refused := s.readRequest(a, query)
+	prompt, refused := s.readRequest(a, r.URL.RawQuery, query)
 	if refused == nil {
 		refused = s.plannedRefusal()
 	}
@@ -86,11 +89,14 @@ func (s *Sandbox) client(realm *realm, id string) (Client, bool) {
 }
 
 // readRequest checks the parameters besides client_id and redirect_uri, fills the attempt and returns the prompt.
-func (s *Sandbox) readRequest(a *attempt, query url.Values) (prompt string, _ *refusal) {
+func (s *Sandbox) readRequest(a *attempt, raw string, query url.Values) (prompt string, _ *refusal) {
 	for name, values := range query {
 		if len(values) > 1 { // RFC 6749 §3.1; RFC 8707 §2 allows several resources, Jane has one clinic per authorization
 			return "", refuse("invalid_request", "duplicated parameter: %s", name)
 		}
+	}
+	if !encodedForm.MatchString(raw) { // "Jane guide, Step 2": all values must be URL-encoded
+		return "", refuse("invalid_request", "a parameter is not URL-encoded")
 	}
 	get := query.Get
 	method, scope := get("code_challenge_method"), get("scope")

@@ -28,6 +28,11 @@ func invalidRequest(description string) *tokenError {
 	return &tokenError{http.StatusBadRequest, "invalid_request", description}
 }
 
+// invalidTarget is RFC 8707 §2.2: no token is for another clinic than the authorization was.
+func invalidTarget() *tokenError {
+	return &tokenError{http.StatusBadRequest, "invalid_target", "resource is not the clinic that was authorized"}
+}
+
 func tooMany() *tokenError {
 	return &tokenError{http.StatusServiceUnavailable, "temporarily_unavailable", "too many sessions"}
 }
@@ -148,6 +153,8 @@ func (s *Sandbox) exchange(realm *realm, client Client, form url.Values) (*token
 		return nil, invalidGrant("Auth error")
 	case form.Get("redirect_uri") != a.redirectURI:
 		return nil, invalidGrant("Incorrect redirect_uri")
+	case form.Has("resource") && form.Get("resource") != a.clinic.url:
+		return nil, invalidTarget()
 	case verifier == "":
 		return nil, invalidGrant("PKCE code verifier not specified")
 	case !verifierForm.MatchString(verifier):
@@ -198,6 +205,9 @@ func (s *Sandbox) refresh(realm *realm, client Client, form url.Values) (*tokenA
 		held.chain.end(endedDetached) // the successor dies too
 		return nil, invalidGrant("Maximum allowed refresh token reuse exceeded")
 	}
+	if form.Has("resource") && form.Get("resource") != held.chain.clinic.url {
+		return nil, invalidTarget()
+	}
 	if realm.full(now) {
 		return nil, tooMany()
 	}
@@ -240,7 +250,7 @@ func (r *realm) dropAccess(c *chain) {
 // revoke is POST …/revoke (RFC 7009), "Jane guide, Revoking a Refresh Token". A refresh token ends its chain, and the
 // access token lives on to its expiry, as the guide says; an access token ends alone. An authenticated client always gets
 // 200: as in Keycloak the body of a failure names invalid_token (RFC 7009 §2.2 lets the client ignore it). Keycloak ends
-// every authorization of the client and person here; this one ends one.
+// every authorization of the client and person here, this one ends one: SetRevokeAll.
 func (s *Sandbox) revoke(w http.ResponseWriter, r *http.Request, realm *realm) {
 	form, client, refused := s.readForm(r, realm)
 	if refused == nil && form.Get("token") == "" {
@@ -279,6 +289,11 @@ func (s *Sandbox) revokeToken(realm *realm, client Client, raw string) bool {
 		return false
 	}
 	held.chain.end(endedRevoked)
+	for _, other := range realm.refresh {
+		if c := other.chain; s.faults.revokeAll && c.client == client.ID && c.person.Subject == held.chain.person.Subject {
+			c.end(endedRevoked)
+		}
+	}
 	return true
 }
 

@@ -13,6 +13,9 @@ import (
 	"html/template"
 	"io"
 	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -182,6 +185,16 @@ func (s *Sandbox) Register(c Client) (Client, error) {
 			return Client{}, fmt.Errorf("sandbox client %q names an unknown realm %q", c.ID, realm)
 		}
 	}
+	for _, uri := range c.RedirectURIs {
+		if !registrable(uri) {
+			return Client{}, fmt.Errorf("sandbox client %q: redirect URI %q is not an exact https address, or http on this machine", c.ID, uri)
+		}
+	}
+	for _, scope := range c.Scopes {
+		if !knownScope(scope) {
+			return Client{}, fmt.Errorf("sandbox client %q names an unknown scope %q", c.ID, scope)
+		}
+	}
 	if c.Secret == "" {
 		c.Secret = s.mint("SBX-")
 	} else {
@@ -194,6 +207,18 @@ func (s *Sandbox) Register(c Client) (Client, error) {
 	defer s.mu.Unlock()
 	s.clients[c.ID] = c
 	return c, nil
+}
+
+// registrable: "Jane guide, Step 1": https, fully qualified, no wildcard; RFC 6749 §3.1.2: no fragment; RFC 8252 §7.3: http
+// on loopback alone.
+func registrable(uri string) bool {
+	u, err := url.Parse(uri)
+	if err != nil || u.Host == "" || u.User != nil || strings.ContainsAny(uri, "#*\\ ") {
+		return false
+	}
+	at, err := netip.ParseAddr(u.Hostname())
+	here := u.Hostname() == "localhost" || err == nil && at.IsLoopback()
+	return u.Scheme == "https" || u.Scheme == "http" && here
 }
 
 // Clients lists the registered clients with their secrets, in no order.

@@ -23,8 +23,9 @@ func (s *Sandbox) issue(realm *realm, c *chain, scopes []string, now time.Time) 
 	var err1, err2, err3 error
 	answer.AccessToken, err1 = s.sign(realm, access)
 	answer.RefreshToken, err2 = s.signRefresh(realm, refresh)
-	if slices.Contains(c.scopes, scopeOpenID) {
+	if slices.Contains(c.scopes, scopeOpenID) || s.faults.alwaysID {
 		answer.IDToken, err3 = s.sign(realm, s.idClaims(realm, c, answer.AccessToken, now))
+		c.nonce = "" // OpenID Connect Core §12.2: not again after a refresh
 	}
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, &tokenError{500, "server_error", err.Error()}

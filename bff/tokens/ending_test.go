@@ -117,6 +117,30 @@ func TestDisconnect(t *testing.T) {
 	}
 }
 
+// TestDisconnectEndsAll: a platform whose revocation ends everything that the person gave, as Keycloak's does. The other
+// connections say so once they are used, and ask no more than once.
+func TestDisconnectEndsAll(t *testing.T) {
+	b := newBench(t, options{})
+	b.sandbox.SetRevokeAll(true)
+	id, other := b.connect("p1", robin, b.a), b.connect("p1", robin, b.b)
+	colleague := b.connect("p2", alex, b.a)
+	if revoked, err := b.keeper.Disconnect(context.Background(), "p1", id); err != nil || !revoked {
+		t.Fatalf("revoked is %v, error %v", revoked, err)
+	}
+	lease := b.fresh("p1", other)
+	before := b.refreshes()
+	for range 2 {
+		_, err := b.keeper.Refused(context.Background(), lease)
+		wantKind(t, err, tokens.ReconnectNeeded, tokens.CauseInvalidGrant)
+	}
+	if n := b.refreshes() - before; n != 1 {
+		t.Errorf("%d refreshes", n)
+	}
+	if lease, err := b.keeper.Refused(context.Background(), b.fresh("p2", colleague)); err != nil || !b.works(lease) {
+		t.Errorf("the colleague's connection: %v", err)
+	}
+}
+
 // TestDisconnectWithoutThePlatform: the local end is certain; revoked says what the platform said.
 func TestDisconnectWithoutThePlatform(t *testing.T) {
 	for name, fault := range map[string]func(s *sandbox.Sandbox){

@@ -129,6 +129,17 @@ func TestRedeemWithOpenID(t *testing.T) {
 	})
 }
 
+// TestRedeemWithAnIDTokenUnasked: the example answer of "Jane guide, Step 3" has one, and its request has no openid.
+func TestRedeemWithAnIDTokenUnasked(t *testing.T) {
+	b := newBench(t, options{})
+	b.sandbox.SetIDToken(true)
+	id := b.connect("p1", robin, b.a)
+	lease, err := b.keeper.Refused(context.Background(), b.fresh("p1", id))
+	if err != nil || !b.works(lease) {
+		t.Errorf("refreshing with one: %v", err)
+	}
+}
+
 // TestT035GrantedScopes: fewer are stored as granted, more are kept apart and audited.
 func TestT035GrantedScopes(t *testing.T) {
 	b := newBench(t, options{})
