@@ -101,14 +101,7 @@ func (s *Server) SetClientSecret(id string, v secret.String) error {
 	if _, err := s.platforms.Get(id); err != nil {
 		return fmt.Errorf("platform %q: %w; see platforms in the configuration", id, err)
 	}
-	return s.vault.Update(func(tx *vault.Tx) error {
-		record, err := vault.ClientSecrets.Get(tx, id)
-		if err != nil && !errors.Is(err, vault.ErrNotFound) {
-			return err
-		}
-		record.Platform, record.Value, record.SetAt = id, v, time.Now()
-		return vault.ClientSecrets.Put(tx, id, &record)
-	})
+	return s.vault.SetClientSecret(id, v)
 }
 
 // newHTTP builds Fiber's router and fasthttp's server with nothing left at a default that trusts, echoes or waits for

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"golang.org/x/term"
 
@@ -34,13 +33,22 @@ func (c configured) vault() (*config.Config, *vault.Vault, error) {
 	}
 	master, err := vault.ReadKeyFile(cfg.MasterKeyFile)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w (create one with: locum keys create -c %s)", err, c.Config)
+		return nil, nil, c.hint(err)
 	}
 	opened, err := vault.Open(cfg.DataDir, master)
-	if errors.Is(err, vault.ErrInUse) {
-		return nil, nil, fmt.Errorf("%w: stop the running Locum, run this again, start it", err)
+	return cfg, opened, c.hint(err)
+}
+
+// hint adds the operator's next step to an error that has one.
+func (c configured) hint(err error) error {
+	var key *vault.KeyFileError
+	switch {
+	case errors.As(err, &key) && errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("%w; create it with: locum keys create -c %s", err, c.Config)
+	case errors.Is(err, vault.ErrInUse):
+		return fmt.Errorf("%w: stop the running Locum, then run this again", err)
 	}
-	return cfg, opened, err
+	return err
 }
 
 type configCommand struct {
@@ -98,14 +106,7 @@ func (c secretSetCommand) Run(std streams) error {
 	if err != nil {
 		return err
 	}
-	err = opened.Update(func(tx *vault.Tx) error {
-		current, err := vault.ClientSecrets.Get(tx, c.Platform)
-		if err != nil && !errors.Is(err, vault.ErrNotFound) {
-			return err
-		}
-		current.Platform, current.Value, current.SetAt = c.Platform, value, time.Now()
-		return vault.ClientSecrets.Put(tx, c.Platform, &current)
-	})
+	err = opened.SetClientSecret(c.Platform, value)
 	if err != nil {
 		return fmt.Errorf("store the client secret: %w", err)
 	}

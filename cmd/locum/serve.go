@@ -20,7 +20,7 @@ func (c serveCommand) Run(ctx context.Context, std streams) error {
 	log := logger(std, cfg.LogLevel)
 	server, err := bff.Open(cfg, bff.Options{Log: log})
 	if err != nil {
-		return err
+		return c.hint(err)
 	}
 	defer server.Close()
 	listener, err := net.Listen("tcp", cfg.Listen)
