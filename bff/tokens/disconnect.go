@@ -13,11 +13,11 @@ import (
 // revokeDeadline bounds one revocation.
 const revokeDeadline = 5 * time.Second
 
-// Disconnect ends the practitioner's connection. From the first moment nothing is handed out; a refresh under way is
-// finished first, so that the newest refresh token is the one that is revoked and no late answer brings the connection
-// back; then the record is deleted, which is certain; then the refresh token is revoked with one attempt (RFC 7009;
-// Jane guide, Revoking a Refresh Token). revoked says whether the platform confirmed it: if it did not, the token is
-// known to nobody any more and ends by itself. A caller who leaves does not stop it.
+// Disconnect ends the practitioner's connection. From the first moment nothing is handed out. The record is deleted at
+// once, which is certain: no late answer and no restart brings the connection back. Then it waits for a refresh under way,
+// so that the newest refresh token is the one that is revoked, with one attempt (RFC 7009; Jane guide, Revoking a Refresh
+// Token). revoked says whether the platform confirmed it: if it did not, the token is known to nobody any more and ends
+// by itself. A caller who leaves does not stop it.
 //
 // Keycloak answers a revocation by withdrawing the person's consent, so their other connections through the same login
 // may end with it; their next refresh says so.
@@ -33,8 +33,6 @@ func (k *Keeper) Disconnect(_ context.Context, practitioner, connection string) 
 		return false, closing(connection)
 	}
 	defer k.working.Done()
-	h.turn <- struct{}{}
-	defer func() { <-h.turn }()
 	c, err := k.remove(h)
 	if err != nil {
 		h.gone.Store(false)
@@ -43,6 +41,8 @@ func (k *Keeper) Disconnect(_ context.Context, practitioner, connection string) 
 	k.unindex(h)
 	k.note(audit.Event{Kind: "disconnect"}, c)
 	k.log.Info("disconnected", "connection", c.ID, "platform", c.Platform)
+	h.turn <- struct{}{}
+	defer func() { <-h.turn }()
 	live, err := k.platforms.Get(c.Platform)
 	if err != nil {
 		return false, nil // not configured any more: there is no endpoint to ask
@@ -60,7 +60,8 @@ func (k *Keeper) remove(h *held) (vault.Connection, error) {
 	return c, err
 }
 
-// newest gives the tokens to revoke: those of an answer that nobody has read yet, before the record's own.
+// newest gives the tokens to revoke: those of an answer that nobody has read yet, or that found no record any more, before
+// the record's own. The caller holds the turn.
 func newest(h *held, c vault.Connection) oauth.Token {
 	token := oauth.Token{Access: c.Access, Refresh: c.Refresh}
 	answer := h.unsaved

@@ -133,6 +133,7 @@ func TestT068NoIntentNoRefresh(t *testing.T) {
 		if !b.works(b.fresh("p1", id)) || b.refreshes() != 1 {
 			t.Errorf("%d refreshes", b.refreshes())
 		}
+		b.restart() // the file is whole
 	})
 }
 

@@ -166,36 +166,67 @@ func TestDisconnectWithoutThePlatform(t *testing.T) {
 	}
 }
 
-// TestT055NoResurrection: the refresh's answer is held back while the practitioner disconnects. Nothing is handed out
-// from that moment, nothing stays stored, and the tokens that came late are the ones that are revoked.
+// TestT055NoResurrection: the refresh's answer is held back while the practitioner disconnects. From that moment nothing is
+// handed out and nothing is stored, so a crash brings nothing back either; and whatever the late answer is, its tokens are
+// the ones that are revoked.
 func TestT055NoResurrection(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, options{})
-		id := b.connect("p1", robin, b.a)
-		pass(gone)
-		b.sandbox.Slow(sandbox.EndpointRefresh, 5*time.Second, 1)
-		var calls sync.WaitGroup
-		calls.Go(func() {
-			_, err := b.keeper.Fresh(context.Background(), "p1", id)
-			wantKind(t, err, tokens.NotFound, tokens.CauseNotOurs)
+	cases := []struct {
+		name   string
+		answer func(b *bench)
+	}{
+		{"a good answer", func(*bench) {}},
+		{"an answer that cannot be checked", func(b *bench) {
+			must(b.t, b.sandbox.RotateKeys(sandbox.RealmSandbox))
+			b.sandbox.Fail(sandbox.EndpointCerts, 503, 9)
+		}},
+		{"an answer that does not verify", func(b *bench) {
+			b.sandbox.AlterClaims(func(claims map[string]any) { claims["iss"] = "https://e.example" })
+		}},
+		{"somebody else's answer", func(b *bench) {
+			b.sandbox.AlterClaims(func(claims map[string]any) { claims["sub"] = "somebody" })
+		}},
+		{"an answer that is lost", func(b *bench) { b.sandbox.LoseNextResponse(sandbox.EndpointRefresh) }},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { disconnectDuringARefresh(t, c.answer) })
 		})
-		pass(time.Second)
-		calls.Go(func() {
-			if revoked, err := b.keeper.Disconnect(context.Background(), "p1", id); err != nil || !revoked {
-				t.Errorf("revoked is %v, error %v", revoked, err)
-			}
-		})
-		synctest.Wait()
-		_, err := b.keeper.Get("p1", id)
+	}
+}
+
+func disconnectDuringARefresh(t *testing.T, answer func(*bench)) {
+	b := newBench(t, options{})
+	id := b.connect("p1", robin, b.a)
+	pass(gone)
+	b.sandbox.Slow(sandbox.EndpointRefresh, 5*time.Second, 1)
+	answer(b)
+	var calls sync.WaitGroup
+	calls.Go(func() {
+		_, err := b.keeper.Fresh(context.Background(), "p1", id)
 		wantKind(t, err, tokens.NotFound, tokens.CauseNotOurs)
-		calls.Wait()
-		if b.records() != 0 {
-			t.Error("the connection came back")
-		}
-		if n := b.sandbox.Revoke("", ""); n != 0 {
-			t.Errorf("%d authorizations are alive at the platform", n)
+	})
+	pass(time.Second)
+	calls.Go(func() {
+		if revoked, err := b.keeper.Disconnect(context.Background(), "p1", id); err != nil || !revoked {
+			t.Errorf("revoked is %v, error %v", revoked, err)
 		}
 	})
+	synctest.Wait()
+	if b.records() != 0 {
+		t.Error("a crash now would bring the connection back")
+	}
+	_, err := b.keeper.Get("p1", id)
+	wantKind(t, err, tokens.NotFound, tokens.CauseNotOurs)
+	calls.Wait()
+	if b.records() != 0 {
+		t.Error("the connection came back")
+	}
+	if n := b.sandbox.Revoke("", ""); n != 0 {
+		t.Errorf("%d authorizations are alive at the platform", n)
+	}
+	b.wantEvents("disconnect", "")
+	b.wantEvents("refresh_failed")
+	b.wantEvents("reconnect_needed")
 }
 
 // TestDisconnectUnread: an answer that was stored and not read yet holds the tokens to revoke.

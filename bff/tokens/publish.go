@@ -46,11 +46,7 @@ func (k *Keeper) conclude(h *held, c vault.Connection, live *platform.Live, answ
 	if err != nil {
 		return k.failed(h, c, verdict{kind: Unavailable, cause: CauseUnreachable, phase: phaseAnswered}, err)
 	}
-	err = k.publish(h, c, token, grant, answer.ReceivedAt)
-	if KindOf(err) == NotFound { // disconnected meanwhile: what came late is not kept alive either (T055)
-		k.revoke(live, token)
-	}
-	return err
+	return k.publish(h, c, token, grant, answer.ReceivedAt)
 }
 
 // publish makes the new token durable, then visible. An answer without a refresh token, or with an empty one, keeps the

@@ -233,6 +233,9 @@ func (k *Keeper) replace(h *held, c vault.Connection) (vault.Connection, error) 
 		}
 		return vault.Connections.Put(tx, next.ID, &next)
 	})
+	if errors.Is(err, vault.ErrNotFound) { // disconnected meanwhile
+		return c, notFound(h.id)
+	}
 	if err != nil {
 		return c, &Error{Kind: Storage, Connection: h.id, Code: CauseStorage, Err: err}
 	}

@@ -52,7 +52,7 @@ func (k *Keeper) answer(h *held, c *vault.Connection, live *platform.Live) (oaut
 	switch {
 	case h.unsaved != nil:
 		answer := *h.unsaved
-		return answer, k.keepRaw(h, c, live, answer)
+		return answer, k.keepRaw(h, c, answer)
 	case c.Phase == phaseAnswered:
 		return k.reread(h, c, live)
 	case c.Refresh.Empty():
@@ -96,13 +96,13 @@ func (k *Keeper) ask(h *held, c *vault.Connection, live *platform.Live) (oauth.A
 	if err != nil {
 		return oauth.Answer{}, k.failed(h, *c, judge(err), err)
 	}
-	return answer, k.keepRaw(h, c, live, answer)
+	return answer, k.keepRaw(h, c, answer)
 }
 
 // keepRaw stores the answer before anybody reads it. What the vault does not take stays in memory, and the next flight
-// begins by storing it: the platform is not asked again for what we already have. If
-// the record is gone the answer is nobody's: its tokens are revoked.
-func (k *Keeper) keepRaw(h *held, c *vault.Connection, live *platform.Live, answer oauth.Answer) error {
+// begins by storing it: the platform is not asked again for what we already have. If the record is gone, Disconnect waits
+// for the turn to revoke what came.
+func (k *Keeper) keepRaw(h *held, c *vault.Connection, answer oauth.Answer) error {
 	next := *c
 	next.Phase, next.Raw, next.RawStatus = phaseAnswered, answer.Body, answer.Status
 	err := k.put(&next)
@@ -110,14 +110,8 @@ func (k *Keeper) keepRaw(h *held, c *vault.Connection, live *platform.Live, answ
 		*c, h.unsaved = next, nil
 		return nil
 	}
-	err = k.unstored(h, err)
-	if KindOf(err) == NotFound {
-		h.unsaved = nil
-		k.revokeAnswer(live, answer)
-		return err
-	}
 	h.unsaved = &answer
-	return err
+	return k.unstored(h, err)
 }
 
 // mayReplay says whether the stored refresh token may be presented again although an earlier attempt's outcome is

@@ -76,7 +76,11 @@ func (k *Keeper) failed(h *held, c vault.Connection, v verdict, cause error) err
 	if v.phase != phaseAnswered {
 		next.Raw, next.RawStatus = secret.String{}, 0
 	}
-	if err := k.put(&next); err != nil {
+	err := k.put(&next)
+	if h.gone.Load() {
+		return notFound(c.ID)
+	}
+	if err != nil {
 		k.log.Error("state of a connection not stored", "connection", c.ID, "state", next.State, "error", err)
 	}
 	before := h.now.Load()
