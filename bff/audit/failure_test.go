@@ -160,3 +160,55 @@ func TestLeaverIsUnsent(t *testing.T) {
 		t.Fatalf("%d left, %+v", left, r)
 	}
 }
+
+// TestT111FileChangedInPlace: whoever cuts or extends the log under a running process stops one call, not the log. What
+// was added stands aside, and behind a cut to nothing a new head shows how many lines are gone.
+func TestT111FileChangedInPlace(t *testing.T) {
+	cases := []struct {
+		name    string
+		change  func(path string) error
+		first   uint64
+		intents int
+		torn    int
+		goesOn  bool
+	}{
+		{"cut to nothing", func(path string) error { return os.Truncate(path, 0) }, 4, 2, 0, true},
+		{"cut short", func(path string) error { return os.Truncate(path, 700) }, 1, 0, 0, false},
+		{"extended", func(path string) error { return appendTo(path, "{}\n") }, 1, 4, 1, true},
+		{"extended by half a line", func(path string) error { return appendTo(path, `{"seq":4,`) }, 1, 4, 1, true},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "audit.log")
+			l := mustOpen(t, path)
+			mustBegin(t, l)
+			mustBegin(t, l)
+			if err := c.change(path); err != nil {
+				t.Fatal(err)
+			}
+			wantUnavailable(t, l)
+			if !c.goesOn {
+				wantUnavailable(t, l)
+				return
+			}
+			mustBegin(t, l)
+			l.Close()
+			l = mustOpen(t, path) // a restart finds a log that holds
+			mustBegin(t, l)
+			l.Close()
+			if r := mustVerify(t, path); r.FirstSeq != c.first || r.Intents != c.intents || r.Torn != c.torn {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
+func appendTo(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteString(text)
+	return err
+}

@@ -122,3 +122,17 @@ func TestOpenLongLog(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 }
+
+// TestWritesAreBounded: a full queue of the longest records there can be goes to the disk in pieces, each of a size that
+// Open takes for the work of a crash, and in order.
+func TestWritesAreBounded(t *testing.T) {
+	total := 0
+	for _, size := range audit.Takes(1024, 17<<10) {
+		if total += size; size > 1<<20 {
+			t.Errorf("a write of %d bytes", size)
+		}
+	}
+	if total != 1024*(17<<10) {
+		t.Errorf("%d bytes in all", total)
+	}
+}

@@ -15,10 +15,12 @@ import (
 
 // Report is what Verify found in a log that holds. LastSeq is the number of its last line: a log cut exactly behind a
 // line is a valid shorter log, so compare LastSeq with what another witness saw, such as the report of the day before.
+// FirstSeq is 1 unless the file was lost under a running process: the lines before it are gone.
 type Report struct {
 	Lines, Intents int
 	Open           int // intents without an outcome: unknown, or still under way
 	Torn           int // times that a crash cut off the end, see path.torn.N
+	FirstSeq       uint64
 	LastSeq        uint64
 	First, Last    time.Time
 }
@@ -127,7 +129,7 @@ func (v *verifier) count(line []byte, first bool) string {
 		v.report.Torn++
 	}
 	if first {
-		v.report.First = l.Time
+		v.report.First, v.report.FirstSeq = l.Time, v.at.seq
 	}
 	v.report.Lines++
 	v.report.Last = l.Time

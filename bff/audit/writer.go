@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"hash"
 	"os"
 	"slices"
@@ -12,10 +13,12 @@ import (
 	"time"
 )
 
-// Bounds of the queue and of one write. A crash can cut off no more than one write.
+// Bounds of the queue and of one write. Each write but one of outcomes alone is synced, so a crash can cut off little more
+// than one.
 const (
 	maxWaiting = 1024
 	maxBatch   = 1 << 20
+	maxFrame   = 2 << 10 // of a line, what is not its fields
 )
 
 // Log is an open audit log. All its methods may be called at once from many goroutines.
@@ -189,15 +192,26 @@ func (l *Log) run() {
 
 func (l *Log) drain() {
 	for {
-		l.mu.Lock()
-		batch, probe := l.queue, l.probe
-		l.queue, l.probe = nil, false
-		l.mu.Unlock()
+		batch, probe := l.take()
 		if len(batch) == 0 && !probe {
 			return
 		}
 		l.commit(batch)
 	}
+}
+
+// take gives the head of the queue, as much as fits into one write.
+func (l *Log) take() (batch []*item, probe bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n, size := 0, 0
+	for n < len(l.queue) && size < maxBatch-maxLine {
+		size += len(l.queue[n].fields) + maxFrame
+		n++
+	}
+	batch, probe = l.queue[:n:n], l.probe
+	l.queue, l.probe = l.queue[n:], false
+	return batch, probe
 }
 
 // commit writes a batch and syncs if anybody waits, then says so to each. After an error nothing since the last sync
@@ -257,19 +271,16 @@ func (l *Log) settle(batch []*item, err error) {
 }
 
 func (l *Log) write(batch []*item) error {
-	for len(batch) > 0 {
-		l.buffer = l.buffer[:0]
-		n, next := 0, l.written
-		for n < len(batch) && len(l.buffer) < maxBatch-maxLine {
-			l.buffer = next.seal(l.buffer, l.hash, time.Now(), l.boot, batch[n].fields)
-			batch[n].seq = next.seq
-			n++
-		}
-		if _, err := l.file.Write(l.buffer); err != nil {
-			return err
-		}
-		l.written, batch = next, batch[n:]
+	l.buffer = l.buffer[:0]
+	next := l.written
+	for _, x := range batch {
+		l.buffer = next.seal(l.buffer, l.hash, time.Now(), l.boot, x.fields)
+		x.seq = next.seq
 	}
+	if _, err := l.file.Write(l.buffer); err != nil {
+		return err
+	}
+	l.written = next
 	return nil
 }
 
@@ -281,7 +292,7 @@ func (l *Log) sync() error {
 	return nil
 }
 
-// attached makes sure that the file is open and is still the one at path.
+// attached makes sure that the file is open, is still the one at path, and ends where we left it.
 func (l *Log) attached() error {
 	if l.file == nil {
 		return l.open()
@@ -292,6 +303,9 @@ func (l *Log) attached() error {
 	}
 	if !os.SameFile(info, l.info) {
 		return errors.New("another file stands in the place of the log")
+	}
+	if info.Size() != l.written.offset {
+		return fmt.Errorf("the log has %d bytes instead of %d: somebody else writes to it", info.Size(), l.written.offset)
 	}
 	return nil
 }
