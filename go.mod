@@ -3,22 +3,22 @@ module locum
 go 1.26.0
 
 require (
-	github.com/alecthomas/kong v1.17.0
-	github.com/alexedwards/argon2id v1.0.0
-	github.com/andybalholm/brotli v1.2.8
-	github.com/chromedp/cdproto v0.159.0
-	github.com/chromedp/chromedp v0.23.0
-	github.com/goccy/go-yaml v1.19.2
-	github.com/gofiber/fiber/v2 v2.52.15
-	github.com/golang-jwt/jwt/v5 v5.3.1
-	github.com/maxence-charriere/go-app/v10 v10.1.11
-	github.com/rogpeppe/go-internal v1.16.0
-	github.com/tink-crypto/tink-go/v2 v2.9.0
-	github.com/valyala/fasthttp v1.74.0
-	go.etcd.io/bbolt v1.5.0
-	golang.org/x/crypto v0.55.0
-	golang.org/x/term v0.45.0
-	golang.org/x/text v0.43.0
+	github.com/alecthomas/kong v1.17.0 // the command line of cmd/locum
+	github.com/alexedwards/argon2id v1.0.0 // password hashes (bff/account)
+	github.com/andybalholm/brotli v1.2.8 // compresses the browser half in pure Go (cmd/assets)
+	github.com/chromedp/cdproto v0.159.0 // the protocol chromedp speaks, used directly by e2e
+	github.com/chromedp/chromedp v0.23.0 // drives a real browser (e2e)
+	github.com/goccy/go-yaml v1.19.2 // a strict YAML reader with positions (bff/config)
+	github.com/gofiber/fiber/v2 v2.52.15 // the router (bff alone)
+	github.com/golang-jwt/jwt/v5 v5.3.1 // parses and checks JWTs (bff/oauth), mints them (bff/sandbox)
+	github.com/maxence-charriere/go-app/v10 v10.1.11 // the WebAssembly app (app)
+	github.com/rogpeppe/go-internal v1.16.0 // testscript: the command line, tested as shell sessions
+	github.com/tink-crypto/tink-go/v2 v2.9.0 // AEAD with versioned keysets (bff/vault)
+	github.com/valyala/fasthttp v1.74.0 // under Fiber and in the proxy; pinned, Fiber alone would choose one that takes two Content-Lengths
+	go.etcd.io/bbolt v1.5.0 // the embedded store (bff/vault)
+	golang.org/x/crypto v0.55.0 // argon2 beneath argon2id (bff/account)
+	golang.org/x/term v0.45.0 // reads a password without echo (cmd/locum)
+	golang.org/x/text v0.43.0 // NFC for passwords, languages of a browser
 )
 
 require (
