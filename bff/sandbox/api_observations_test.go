@@ -60,7 +60,7 @@ func TestWritesAreChecked(t *testing.T) {
 	a := newAPI(t)
 	a.s.SetLimits(sandbox.Limits{})
 	patient := a.all("patients", "")[4]["id"].(string)
-	id := a.all("medical-record/observations", "page[limit]=1000")[0]["id"].(string)
+	id := items(a.get("medical-record/observations?page[limit]=1"))[0]["id"].(string)
 	head := `{"data":{"patient_id":"` + patient + `","category":"exam"`
 	value := `{"code":"c","system":"s","value":"1","value_type":"numeric"}`
 	for _, c := range []struct {
@@ -124,14 +124,19 @@ func TestWritesAreChecked(t *testing.T) {
 	}
 }
 
-// TestRefusedWritesLeaveNothing counts before and after.
+// TestRefusedWritesLeaveNothing looks at the patient's chart, and at the newest
+// of all, before and after.
 func TestRefusedWritesLeaveNothing(t *testing.T) {
 	a := newAPI(t)
 	a.s.SetLimits(sandbox.Limits{})
 	patient := a.all("patients", "")[4]["id"].(string)
 	poor := *a
 	poor.signIn("alex@example.test", "observations:read patients:read")
-	before := len(a.all("medical-record/observations", "page[limit]=1000"))
+	charts := func() string {
+		newest := items(a.get("medical-record/observations?sort=-created_at&page[limit]=1"))
+		return ids(append(newest, a.all("medical-record/observations", "patient_id[eq]="+patient)...))
+	}
+	before := charts()
 	body := `{"data":{"patient_id":"` + patient + `","category":"exam"}}`
 	if got := poor.send("POST", observationsPath, body); got.status != 403 {
 		t.Errorf("without the scope: status %d", got.status)
@@ -142,7 +147,10 @@ func TestRefusedWritesLeaveNothing(t *testing.T) {
 	if got := a.send("POST", observationsPath, strings.Replace(body, "exam", "x", 1)); got.status != 400 {
 		t.Errorf("bad category: status %d", got.status)
 	}
-	if after := len(a.all("medical-record/observations", "page[limit]=1000")); after != before {
-		t.Errorf("%d observations became %d", before, after)
+	if after := charts(); after != before || len(before) < 2*len(noID) {
+		t.Errorf("observations %s became %s", before, after)
+	}
+	if got := a.send("POST", observationsPath, body); got.status != 201 || charts() == before {
+		t.Errorf("what is not refused leaves nothing either: status %d", got.status)
 	}
 }

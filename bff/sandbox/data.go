@@ -29,7 +29,7 @@ type clinicData struct {
 
 	today        time.Time // the day that visits was made for
 	visits       []*visit
-	observations []*observation
+	observations []*observation // nil until somebody asks
 	written      int // observations created through the API
 }
 
@@ -82,7 +82,6 @@ func (d *clinicData) settle(now time.Time) {
 	d.locations, d.disciplines = d.spec.places(d.born), d.spec.fields(d.born)
 	d.treatments, d.staff = d.spec.menu(d.born), d.spec.team(d.born)
 	d.patients = newPatients(d.spec, d.born)
-	d.observations = newSeries(d)
 }
 
 // midnight is the start of now's day at the clinic.

@@ -194,12 +194,20 @@ func (o *observation) number() {
 	}
 }
 
+// chart makes the series when they are first asked for. The caller holds d.mu.
+func (d *clinicData) chart(now time.Time) {
+	d.settle(now)
+	if d.observations == nil {
+		d.observations = newSeries(d)
+	}
+}
+
 // record lists the observations that exist at now. Callers may keep the
 // pointers: an observation is replaced, never changed.
 func (d *clinicData) record(now time.Time) []*observation {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.settle(now)
+	d.chart(now)
 	out := make([]*observation, 0, len(d.observations))
 	for _, o := range d.observations {
 		if !o.created.After(now) {
@@ -213,7 +221,7 @@ func (d *clinicData) record(now time.Time) []*observation {
 func (d *clinicData) add(o *observation, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.settle(now)
+	d.chart(now)
 	d.written++
 	o.ID = uuid7(now, d.spec.key, "written", itoa(d.written))
 	o.created, o.updated = now, now
@@ -227,7 +235,7 @@ func (d *clinicData) add(o *observation, now time.Time) {
 func (d *clinicData) amend(id string, now time.Time, change func(*observation)) *observation {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.settle(now)
+	d.chart(now)
 	for i, old := range d.observations {
 		if strings.EqualFold(old.ID, id) && !old.created.After(now) {
 			next := *old

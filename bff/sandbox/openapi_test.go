@@ -158,10 +158,20 @@ func checkText(schema map[string]any, v string) string {
 	if err != nil {
 		return err.Error()
 	}
-	if pattern, ok := schema["pattern"].(string); ok && !regexp.MustCompile(pattern).MatchString(v) {
+	if pattern, ok := schema["pattern"].(string); ok && !compiled(pattern).MatchString(v) {
 		return "does not match " + pattern
 	}
 	return ""
+}
+
+var patterns sync.Map // of the reference, by their text
+
+func compiled(pattern string) *regexp.Regexp {
+	found, ok := patterns.Load(pattern)
+	if !ok {
+		found, _ = patterns.LoadOrStore(pattern, regexp.MustCompile(pattern))
+	}
+	return found.(*regexp.Regexp)
 }
 
 // judge compares one answer with what the operation documents for its status.
