@@ -127,8 +127,13 @@ func (c *Connector) redeem(ctx context.Context, live *platform.Live, a vault.Att
 	return redeemed[tokens.KindOf(err)], a.Connection
 }
 
+// noteDeadline bounds the wait for an audit record that nothing depends on.
+const noteDeadline = 5 * time.Second
+
 // noteFailure appends the audit record of an authorization that did not connect; nothing depends on it any more.
 func (c *Connector) noteFailure(ctx context.Context, o vault.Outcome, r FinishRequest) {
+	ctx, cancel := context.WithTimeout(ctx, noteDeadline)
+	defer cancel()
 	err := c.audit.Event(ctx, audit.Event{
 		Kind: "connect_failed", RequestID: r.RequestID, Practitioner: o.Practitioner, Session: o.Session, Remote: r.Remote,
 		Platform: o.Platform, Clinic: o.Clinic, Connection: o.Connection, Code: o.Code,

@@ -147,6 +147,8 @@ func (k *Keeper) announce(ctx context.Context, c vault.Connection, r Redemption)
 	if found {
 		event.Connection, event.Code = h.id, "reconnect"
 	}
+	ctx, cancel := context.WithTimeout(ctx, noteDeadline)
+	defer cancel()
 	if err := k.audit.Event(ctx, event); err != nil {
 		return &Error{Kind: Storage, Connection: c.ID, Code: CauseStorage, Err: err}
 	}

@@ -117,7 +117,7 @@ func (k *Keeper) unstored(h *held, err error) error {
 	return &Error{Kind: Storage, Connection: h.id, Code: CauseStorage, Err: err}
 }
 
-// noteDeadline bounds the wait for an audit record that nothing depends on.
+// noteDeadline bounds the wait for an audit record.
 const noteDeadline = 5 * time.Second
 
 // note appends an audit record of what has happened to the connection already; nothing depends on it.
