@@ -57,6 +57,9 @@ const (
 // fractional, or a string ("300"), refresh_expires_in absent, 0 or unreadable. It refuses duplicate members, tokens
 // that do not fit a header or a form, a token_type other than bearer, and an expires_in that is no positive number.
 // A lifetime longer than a day counts as a day.
+//
+// Of an answer that is malformed the refresh token is given all the same, where it can be read: it may be the only one that
+// still works, and it is what has to be revoked.
 func ParseToken(answer Answer) (Token, error) {
 	if answer.Status != http.StatusOK {
 		return Token{}, parseError(answer)
@@ -72,16 +75,20 @@ func ParseToken(answer Answer) (Token, error) {
 	scope, err5 := m.text("scope")
 	session, err6 := m.text("session_state")
 	lifetime, err7 := m.lifetime()
+	if !isVisible(refresh) {
+		refresh, err2 = "", fmt.Errorf("%w: refresh_token", ErrMalformed)
+	}
+	rest := Token{Refresh: secret.New(refresh)}
 	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7); err != nil {
-		return Token{}, err
+		return rest, err
 	}
 	switch {
 	case !isBearer(access):
-		return Token{}, fmt.Errorf("%w: access_token", ErrMalformed)
-	case !isVisible(refresh) || !isVisible(id):
-		return Token{}, fmt.Errorf("%w: refresh_token or id_token", ErrMalformed)
+		return rest, fmt.Errorf("%w: access_token", ErrMalformed)
+	case !isVisible(id):
+		return rest, fmt.Errorf("%w: id_token", ErrMalformed)
 	case kind != "" && !strings.EqualFold(kind, "bearer"):
-		return Token{}, fmt.Errorf("%w: token_type", ErrMalformed)
+		return rest, fmt.Errorf("%w: token_type", ErrMalformed)
 	}
 	return Token{
 		Access: secret.New(access), Refresh: secret.New(refresh), ID: secret.New(id),

@@ -166,3 +166,20 @@ func FuzzParseToken(f *testing.F) {
 		}
 	})
 }
+
+func TestParseTokenMalformedGivesTheRefreshToken(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"access_token":"","refresh_token":"r"}`:                       "r",
+		`{"access_token":"a","expires_in":0,"refresh_token":"r"}`:       "r",
+		`{"access_token":"a","token_type":"mac","refresh_token":"r"}`:   "r",
+		`{"access_token":"a","expires_in":9,"refresh_token":"r\u0007"}`: "",
+		`{"access_token":"a","expires_in":9,"refresh_token":5}`:         "",
+		`{"refresh_token":"r","refresh_token":"s"}`:                     "",
+		`{"refresh_token":"r"`:                                          "",
+	} {
+		token, err := oauth.ParseToken(answer(200, body))
+		if !errors.Is(err, oauth.ErrMalformed) || token.Refresh.Reveal() != want || !token.Access.Empty() {
+			t.Errorf("%s: %q, error %v", body, token.Refresh.Reveal(), err)
+		}
+	}
+}

@@ -71,7 +71,7 @@ func newest(h *held, c vault.Connection) oauth.Token {
 	if answer == nil {
 		return token
 	}
-	if late, err := oauth.ParseToken(*answer); err == nil && !late.Refresh.Empty() {
+	if late, _ := oauth.ParseToken(*answer); !late.Refresh.Empty() {
 		return late
 	}
 	return token
@@ -79,9 +79,8 @@ func newest(h *held, c vault.Connection) oauth.Token {
 
 // revokeAnswer revokes whatever tokens a raw answer holds; one without tokens is left alone.
 func (k *Keeper) revokeAnswer(live *platform.Live, answer oauth.Answer) {
-	if token, err := oauth.ParseToken(answer); err == nil {
-		k.revoke(live, token)
-	}
+	token, _ := oauth.ParseToken(answer) // of a malformed one, what there is
+	k.revoke(live, token)
 }
 
 // revoke ends the chain at the platform by its refresh token, or by its access token where there is none. One attempt.

@@ -77,6 +77,56 @@ func TestStrangeSuccess(t *testing.T) {
 	})
 }
 
+// TestMalformedAnswer: what cannot be used of an answer is dropped, and its refresh token is not: the old one is spent.
+func TestMalformedAnswer(t *testing.T) {
+	for name, value := range map[string]any{"expires_in": 0, "token_type": "mac", "access_token": "", "scope": 5} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, options{})
+				id := b.connect("p1", robin, b.a)
+				pass(gone)
+				var answer map[string]any
+				must(t, json.Unmarshal([]byte(b.behindBack(id).Body.Reveal()), &answer))
+				answer[name] = value
+				body, err := json.Marshal(answer)
+				must(t, err)
+				b.sandbox.Answer(sandbox.EndpointRefresh, sandbox.Canned{Body: string(body)}, 1)
+				_, err = b.keeper.Fresh(context.Background(), "p1", id)
+				wantKind(t, err, tokens.Unavailable, tokens.CauseNoAnswer)
+				if c := b.record(id); c.Refresh.Reveal() != answer["refresh_token"] || c.Phase != "" || !c.Raw.Empty() {
+					t.Errorf("phase %q, or another refresh token", c.Phase)
+				}
+				pass(gone)
+				if !b.works(b.fresh("p1", id)) {
+					t.Error("not healed")
+				}
+				b.wantEvents("reconnect_needed")
+			})
+		})
+	}
+}
+
+// TestMalformedRedemption: tokens that came with an answer that cannot be used are revoked.
+func TestMalformedRedemption(t *testing.T) {
+	b := newBench(t, options{})
+	r := b.approve("p1", robin, jane, b.a, nil)
+	live, err := b.platforms.Get(jane)
+	must(t, err)
+	answer, err := live.OAuth.Exchange(context.Background(), r.Code, r.Attempt.Verifier)
+	must(t, err)
+	var own map[string]any
+	must(t, json.Unmarshal([]byte(answer.Body.Reveal()), &own))
+	own["expires_in"] = -1
+	body, err := json.Marshal(own)
+	must(t, err)
+	b.sandbox.Answer(sandbox.EndpointExchange, sandbox.Canned{Body: string(body)}, 1)
+	_, err = b.keeper.Redeem(context.Background(), r)
+	wantKind(t, err, tokens.Unknown, tokens.CauseNoAnswer)
+	if n := b.sandbox.Revoke("", ""); n != 0 || b.records() != 0 {
+		t.Errorf("%d authorizations are alive at the platform, %d records", n, b.records())
+	}
+}
+
 // TestT042IDTokenOfARefresh: an id_token that came with a refresh is checked whole, whatever nonce it repeats: here it
 // belongs to another person's sign-in.
 func TestT042IDTokenOfARefresh(t *testing.T) {

@@ -23,6 +23,9 @@ func (k *Keeper) conclude(h *held, c vault.Connection, live *platform.Live, answ
 		if v.kind == ReconnectNeeded {
 			return k.end(h, c, v.cause)
 		}
+		if !token.Refresh.Empty() { // an answer without an access token to use, and with the newest refresh token
+			c.Refresh, v.phase, h.doubt = token.Refresh, "", false
+		}
 		return k.failed(h, c, v, err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), wireDeadline)
