@@ -119,9 +119,8 @@ func (c *call) faults(status int) []byte {
 		return nil
 	}
 	secret := c.lease.Access.Reveal()
-	host := strings.TrimPrefix(strings.TrimPrefix(c.upstream.origin, "https://"), "http://")
 	keep := func(s string) string {
-		if len(s) > maxFaultText || strings.Contains(s, secret) || strings.Contains(s, host) || !isPlainText(s) {
+		if len(s) > maxFaultText || strings.Contains(s, secret) || strings.Contains(s, c.upstream.host) || !isPlainText(s) {
 			return ""
 		}
 		return s

@@ -12,9 +12,9 @@ func (p *Proxy) Lines() (n int) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	for _, u := range p.upstreams {
-		u.lines.mu.Lock()
-		n += u.lines.open
-		u.lines.mu.Unlock()
+		u.mu.Lock()
+		n += u.open
+		u.mu.Unlock()
 	}
 	return n
 }

@@ -34,13 +34,13 @@ func (c *call) write(req *fasthttp.Request) {
 		clear(*held) // it held the token
 		buffers.Put(held)
 	}()
-	b := append((*held)[:0], c.upstream.origin...)
-	b = append(b, c.operation.Path...)
+	b := append((*held)[:0], c.operation.Path...)
 	if c.query != "" {
 		b = append(b, '?')
 		b = append(b, c.query...)
 	}
-	req.SetRequestURIBytes(b)
+	req.Header.SetRequestURIBytes(b) // goes out as it stands: no URI is parsed or normalised here
+	req.Header.SetHost(c.upstream.host)
 	req.Header.SetMethod(c.operation.Method)
 	b = append(b[:0], "Bearer "...)
 	b = append(b, c.lease.Access.Reveal()...)

@@ -43,6 +43,14 @@ func TestClinicOverTLS(t *testing.T) {
 	if n := r.proxy.Lines(); n != 1 || len(f.seen()) != 3 {
 		t.Errorf("%d connections for %d requests", n, len(f.seen()))
 	}
+	f.answers(func(string) string { // a second answer, in a record of its own, rides along with the first
+		return jsonReply(200, ok) + andThen + jsonReply(200, `{"data":"of somebody else"}`)
+	})
+	for range 3 {
+		if out := r.mustDo(r.request("GET", patients)); string(out.Body()) != ok {
+			t.Errorf("T082: body %q", out.Body())
+		}
+	}
 	for i, x := range []*fake{other, stranger} {
 		q := r.write("POST", observations, "{}")
 		q.Connection = fmt.Sprint("c", i+1)
@@ -136,4 +144,20 @@ func TestClinicsBounded(t *testing.T) {
 	}
 	_, err := r.do(r.request("GET", patients))
 	wantCode(t, err, "platform_unavailable")
+}
+
+// TestConnectionEnds: a connection that the platform says it closes is not used again, however it says so.
+func TestConnectionEnds(t *testing.T) {
+	f := newFake(t, "127.0.0.1:7001")
+	r := newRig(t, setup{fakes: []*fake{f}})
+	for header, kept := range map[string]int{
+		"X: y": 1, "Connection: keep-alive": 1, "Connection: Keep-Alive": 1, "Connection: close": 0, "Connection: Close": 0,
+		"Connection: keep-alive, close": 0, "Connection: upgrade\r\nUpgrade: h2c": 0,
+	} {
+		f.always(reply(200, header+"\r\nContent-Type: application/json", ok))
+		r.mustDo(r.request("GET", patients))
+		if n := r.proxy.Lines(); n != kept {
+			t.Errorf("%q: %d connections kept", header, n)
+		}
+	}
 }

@@ -62,7 +62,7 @@ func (p *Proxy) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, u := range p.upstreams {
-		u.lines.close()
+		u.close()
 	}
 }
 

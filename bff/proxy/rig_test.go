@@ -1,18 +1,14 @@
 package proxy_test
 
 import (
-	"bufio"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -29,158 +25,6 @@ import (
 	"locum/bff/tokens"
 	"locum/bff/vault"
 )
-
-// fake is a platform's API that records the bytes it receives and answers what a test says: the R of the requirements.
-type fake struct {
-	origin, addr string
-	listener     net.Listener // nil: reached by pipe only
-	tls          *tls.Config  // nil: plain
-
-	mu       sync.Mutex
-	requests []string
-	times    []time.Time
-	answer   func(request string) (reply string) // "" closes the connection without a byte
-	conns    []net.Conn
-	serving  sync.WaitGroup
-}
-
-// andClose at the end of a reply closes the connection behind it.
-const andClose = "\x00close"
-
-const ok = `{"data":[]}`
-
-// reply puts an answer together.
-func reply(status int, header, body string) string {
-	if header != "" {
-		header += "\r\n"
-	}
-	return fmt.Sprintf("HTTP/1.1 %d X\r\n%sContent-Length: %d\r\n\r\n%s", status, header, len(body), body)
-}
-
-func jsonReply(status int, body string) string {
-	return reply(status, "Content-Type: application/json", body)
-}
-
-func newFake(t testing.TB, addr string) *fake {
-	f := &fake{addr: addr, answer: func(string) string { return jsonReply(200, ok) }}
-	if addr == "" {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		must(t, err)
-		f.listener, f.addr = l, l.Addr().String()
-		f.serving.Go(func() {
-			for {
-				conn, err := l.Accept()
-				if err != nil {
-					return
-				}
-				f.serve(conn)
-			}
-		})
-	}
-	f.origin = "http://" + f.addr
-	t.Cleanup(func() {
-		if f.listener != nil {
-			f.listener.Close()
-		}
-		f.hangUp()
-		f.serving.Wait()
-	})
-	return f
-}
-
-func (f *fake) hangUp() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, c := range f.conns {
-		c.Close()
-	}
-	f.conns = nil
-}
-
-func (f *fake) serve(conn net.Conn) {
-	f.mu.Lock()
-	if f.tls != nil {
-		conn = tls.Server(conn, f.tls)
-	}
-	f.conns = append(f.conns, conn)
-	f.mu.Unlock()
-	f.serving.Go(func() {
-		defer conn.Close()
-		in := bufio.NewReader(conn)
-		for {
-			request, err := readRequest(in)
-			if err != nil {
-				return
-			}
-			f.mu.Lock()
-			f.requests = append(f.requests, request)
-			f.times = append(f.times, time.Now())
-			answer := f.answer
-			f.mu.Unlock()
-			text := answer(request)
-			if text == "" {
-				return
-			}
-			text, ends := strings.CutSuffix(text, andClose)
-			if _, err := io.WriteString(conn, text); err != nil || ends {
-				return
-			}
-		}
-	})
-}
-
-func readRequest(in *bufio.Reader) (string, error) {
-	var all strings.Builder
-	length := 0
-	for {
-		line, err := in.ReadString('\n')
-		if err != nil {
-			return "", err
-		}
-		all.WriteString(line)
-		if name, value, found := strings.Cut(line, ":"); found && strings.EqualFold(name, "Content-Length") {
-			length, _ = strconv.Atoi(strings.TrimSpace(value))
-		}
-		if line == "\r\n" {
-			break
-		}
-	}
-	body := make([]byte, length)
-	if _, err := io.ReadFull(in, body); err != nil {
-		return "", err
-	}
-	all.Write(body)
-	return all.String(), nil
-}
-
-func (f *fake) answers(answer func(request string) string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.answer = answer
-}
-
-func (f *fake) secured(config *tls.Config) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.tls = config
-}
-
-func (f *fake) always(text string) { f.answers(func(string) string { return text }) }
-
-func (f *fake) seen() []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return append([]string{}, f.requests...)
-}
-
-func (f *fake) last(t testing.TB) string {
-	t.Helper()
-	seen := f.seen()
-	if len(seen) == 0 {
-		t.Fatal("nothing arrived")
-	}
-	return seen[len(seen)-1]
-}
 
 const allScopes = "appointments:read patients:read observations:read observations:create observations:update companies:read webhooks:delete"
 

@@ -32,11 +32,11 @@ func (k clinicKey) String() string { return k.platform + " " + k.origin }
 
 // upstream is one clinic, and the connections to it. A token of this clinic is sent to this origin only.
 type upstream struct {
-	live        *platform.Live
-	origin, key string
-	client      *fasthttp.HostClient
-	lines       *lines
-	used        atomic.Int64 // when it was last called, Unix seconds
+	live *platform.Live
+	host string // of the origin, with a port where it names one
+	key  string
+	*lines
+	used atomic.Int64 // when it was last called, Unix seconds
 }
 
 // upstream finds or makes the clinic's. The origin was a clinic of the platform when the connection was made; it must be
@@ -78,7 +78,7 @@ func (p *Proxy) dropOldest() {
 			oldest, at = u, key
 		}
 	}
-	oldest.lines.close()
+	oldest.close()
 	delete(p.upstreams, at)
 }
 
@@ -87,13 +87,12 @@ func newUpstream(live *platform.Live, key clinicKey) (*upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	isTLS := at.Scheme == "https"
-	addr := fasthttp.AddMissingPort(at.Host, isTLS)
+	addr := fasthttp.AddMissingPort(at.Host, at.Scheme == "https")
 	var config *tls.Config
-	if isTLS {
+	if at.Scheme == "https" {
 		config = &tls.Config{ServerName: at.Hostname(), MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
 	}
-	u := &upstream{live: live, origin: key.origin, key: key.String(), lines: &lines{
+	u := &upstream{live: live, host: at.Host, key: key.String(), lines: &lines{
 		timeout: orDefault(live.Timeout, callFor), maxBody: orDefault(live.MaxAnswer, maxAnswer),
 		dial: func(ctx context.Context) (secured, raw net.Conn, err error) {
 			if raw, err = live.DialFunc(ctx, "tcp", addr); err == nil {
@@ -102,13 +101,7 @@ func newUpstream(live *platform.Live, key clinicKey) (*upstream, error) {
 			return secured, raw, err
 		},
 	}}
-	u.client = &fasthttp.HostClient{
-		Addr: addr, IsTLS: isTLS, Transport: u.lines,
-		// One attempt: a repeated request is another request, to the platform's limits and to its records.
-		MaxIdemponentCallAttempts: 1,
-		RetryIfErr:                func(*fasthttp.Request, int, error) (bool, bool) { return false, false },
-		NoDefaultUserAgentHeader:  true, DisablePathNormalizing: true, SecureErrorLogMessage: true,
-	}
+	u.used.Store(time.Now().Unix())
 	return u, nil
 }
 
@@ -124,6 +117,7 @@ func (c *call) send() error {
 	req := fasthttp.AcquireRequest()
 	defer fasthttp.ReleaseRequest(req)
 	c.write(req)
+	c.out.Reset()
 	c.upstream.used.Store(time.Now().Unix())
-	return c.upstream.client.Do(req, c.out)
+	return c.upstream.send(req, c.out)
 }

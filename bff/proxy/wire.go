@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -33,6 +35,7 @@ type line struct {
 	in       *bufio.Reader
 	out      *bufio.Writer
 	sent     bool
+	failure  error // of the last write
 	used     bool
 	idle     time.Time // since when
 }
@@ -40,13 +43,14 @@ type line struct {
 // Write is the sink of out.
 func (l *line) Write(b []byte) (int, error) {
 	n, err := l.Conn.Write(b)
-	l.sent = l.sent || n > 0
+	l.sent, l.failure = l.sent || n > 0, err
 	return n, err
 }
 
-// lines are the connections to one clinic. They take the place of fasthttp's own pool, which cannot say whether a failed
+// lines are the connections to one clinic. They stand in for fasthttp's own client, which cannot say whether a failed
 // request had begun to leave, sends into connections that the other end has closed, keeps connections that hold more than
-// one answer, and leaves a goroutine behind when it is closed. They start no goroutine.
+// one answer, repeats requests unless told not to in several places, and leaves a goroutine behind when it is closed.
+// They start no goroutine.
 type lines struct {
 	dial    func(ctx context.Context) (secured, raw net.Conn, err error)
 	timeout time.Duration // of dialling, sending and reading together
@@ -59,36 +63,48 @@ type lines struct {
 	closed bool
 }
 
-// RoundTrip implements fasthttp.RoundTripper: one request, one answer, no repetition. The error is an *unsentError when
-// no byte of the request has left. A connection found dead before that is replaced, as often as needed.
-func (s *lines) RoundTrip(_ *fasthttp.HostClient, req *fasthttp.Request, resp *fasthttp.Response) (retry bool, err error) {
+// send is one request and one answer, without repetition. The error is an *unsentError when no byte of the request has
+// left. A connection found dead before that is replaced, as often as needed.
+func (s *lines) send(req *fasthttp.Request, resp *fasthttp.Response) error {
 	deadline := time.Now().Add(s.timeout)
 	for {
 		l, err := s.take(deadline)
 		if err != nil {
-			return false, &unsentError{err}
+			return &unsentError{err}
 		}
-		reused := l.used
-		err = s.exchange(l, req, resp, deadline)
-		if err == nil && !resp.ConnectionClose() && resp.StatusCode() >= 200 && l.in.Buffered() == 0 {
-			s.put(l)
-			return false, nil
-		}
-		s.drop(l)
-		if !reused || !isUnsent(err) || time.Now().After(deadline) {
-			return false, err
+		again, err := s.try(l, req, resp, deadline)
+		if !again {
+			return err
 		}
 	}
 }
 
+// try sends on l. Only after a whole answer with nothing behind it l is kept; else it is closed, whatever happens.
+func (s *lines) try(l *line, req *fasthttp.Request, resp *fasthttp.Response, deadline time.Time) (again bool, err error) {
+	reused, keep := l.used, false
+	defer func() {
+		if keep {
+			s.put(l)
+		} else {
+			s.drop(l)
+		}
+	}()
+	err = s.exchange(l, req, resp, deadline)
+	keep = err == nil && staysOpen(resp) && l.isQuiet()
+	return reused && isUnsent(err) && time.Now().Before(deadline), err
+}
+
 func (s *lines) exchange(l *line, req *fasthttp.Request, resp *fasthttp.Response, deadline time.Time) error {
-	l.used, l.sent = true, false
+	l.used, l.sent, l.failure = true, false, nil
 	err := l.SetDeadline(deadline)
 	if err == nil {
 		err = req.Write(l.out)
 	}
 	if err == nil {
 		err = l.out.Flush()
+	}
+	if err != nil && l.failure == nil { // not the connection's: fasthttp's own errors may quote the body
+		err = errUnwritable
 	}
 	if err != nil && !l.sent {
 		return &unsentError{err}
@@ -99,11 +115,36 @@ func (s *lines) exchange(l *line, req *fasthttp.Request, resp *fasthttp.Response
 	return readFailure(resp.ReadLimitBody(l.in, s.maxBody))
 }
 
-// What can go wrong while an answer is read. fasthttp's own errors quote the bytes they stumbled over.
+// staysOpen reads what an answer says of its connection. fasthttp knows "close" alone and in lower case only.
+func staysOpen(resp *fasthttp.Response) bool {
+	if resp.ConnectionClose() || resp.StatusCode() < 200 {
+		return false
+	}
+	for _, v := range resp.Header.PeekAll(fasthttp.HeaderConnection) {
+		if !strings.EqualFold(string(v), "keep-alive") {
+			return false
+		}
+	}
+	return true
+}
+
+// isQuiet says that nothing stands behind the answer, neither here nor in TLS, where neither in nor the kernel sees it: a
+// read that must not wait finds nothing. Such bytes would be the answer to the next request, perhaps another's.
+func (l *line) isQuiet() bool {
+	if l.SetReadDeadline(time.Unix(1, 0)) != nil {
+		return false
+	}
+	_, err := l.in.Peek(1)
+	return errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// What can go wrong on a connection. fasthttp's own errors quote the bytes they stumbled over.
 var (
 	errTimeout   = errors.New("no whole answer in time")
 	errBroken    = errors.New("the connection ended before the answer")
 	errMalformed = errors.New("the answer is not HTTP")
+
+	errUnwritable = errors.New("the request cannot be written")
 )
 
 func readFailure(err error) error {
