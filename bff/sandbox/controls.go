@@ -149,7 +149,8 @@ func (s *Sandbox) SetIDToken(always bool) {
 	s.faults.alwaysID = always
 }
 
-// Advance moves the sandbox's own clock forward (or back): tokens, codes, sessions and rate windows age by d at once.
+// Advance moves the sandbox's own clock forward (or back): tokens, codes, sessions and rate windows age by d at once,
+// and the Date of every answer moves with it.
 func (s *Sandbox) Advance(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -30,7 +30,7 @@ type clinicData struct {
 	today        time.Time // the day that visits was made for
 	visits       []*visit
 	observations []*observation // nil until somebody asks
-	written      int // observations created through the API
+	written      int            // observations created through the API
 }
 
 // newClinics makes the sandbox's two clinics. They lie in two time zones, one
