@@ -9,7 +9,6 @@ func DocumentLanguage() string { return words.Languages[0] }
 
 // Outside a browser there is nothing to act on: a rendered page and a component test need no document.
 
-func browserLocale() string    { return "" }
 func leave(string)             {}
 func turnTo(string)            {}
 func keep(string, string)      {}

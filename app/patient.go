@@ -22,7 +22,7 @@ type patientPage struct {
 type patientState struct {
 	loaded  bool
 	record  record
-	allPast bool
+	all     map[string]bool // lists that are shown whole
 	form    observationForm
 	editing string // the observation whose note is being changed
 	saving  bool
@@ -41,7 +41,7 @@ type record struct {
 	err          error // of the parts below the identity
 }
 
-const pastShown = 6
+const visitsShown = 6
 
 // OnNav empties the page, and only then loads the patient whom the address names.
 func (p *patientPage) OnNav(ctx ui.Context) {
@@ -148,7 +148,7 @@ func (p *patientPage) draw() []part {
 // wrong record.
 func (p *patientPage) drawIdentity() part {
 	w, one := p.shell.words.Patient, p.record.patient
-	names := []part{tag("span.identity-legal@patient-name").text(cmp.Or(joinWords(one.Prefix, one.name()), w.Unnamed))}
+	names := []part{tag("span.identity-legal[dir=auto]@patient-name").text(cmp.Or(joinWords(one.Prefix, one.name()), w.Unnamed))}
 	if one.Preferred != "" {
 		names = append(names, tag("span.quiet@patient-preferred").text(w.Preferred+" “"+one.Preferred+"”"))
 	}
@@ -208,28 +208,21 @@ func (p *patientPage) drawAppointments() part {
 		return tag("section.part").body(p.drawDenied("appointments:read"))
 	}
 	upcoming, past := visits(p.record.appointments, time.Now())
-	shown := past
-	if !p.allPast && len(past) > pastShown {
-		shown = past[:pastShown]
-	}
-	var more part
-	if len(shown) < len(past) {
-		more = tag("button.button.button-quiet[type=button]@past-all").
-			text(words.Fill(w.AllPast, "n", strconv.Itoa(len(past)))).
-			on("click", p.shell, func(ui.Context, ui.Event) { p.allPast = true }, "past-all")
-	}
 	return tag("section.part@patient-appointments").body(
 		tag("h2.part-title").text(w.Upcoming), p.drawVisits("upcoming", upcoming, w.NoUpcoming),
-		tag("h2.part-title").text(w.Past), p.drawVisits("past", shown, w.NoPast), more)
+		tag("h2.part-title").text(w.Past), p.drawVisits("past", past, w.NoPast))
 }
 
 func (p *patientPage) drawVisits(test string, list []appointment, none string) part {
 	if len(list) == 0 {
 		return tag("p.quiet").test(test + "-none").text(none)
 	}
-	z, w := p.record.zone, p.shell.words
-	items := make([]part, len(list))
-	for i, a := range list {
+	z, w, shown := p.record.zone, p.shell.words, list
+	if !p.all[test] {
+		shown = list[:min(len(list), visitsShown)]
+	}
+	items := make([]part, len(shown))
+	for i, a := range shown {
 		day := z.day(a.StartAt)
 		items[i] = tag("li.visit").test(test).attr("data-appointment", a.ID).body(
 			tag("div.visit-head").body(
@@ -237,7 +230,17 @@ func (p *patientPage) drawVisits(test string, list []appointment, none string) p
 				tag("span").class("chip chip-"+a.State).text(w.AppointmentState(a.State))),
 			tag("span.quiet").text(joinWith(" · ", p.record.treatments[a.Treatment], p.record.staff[a.Staff])))
 	}
-	return tag("ul.visits").body(items...)
+	if len(shown) == len(list) {
+		return tag("div.slot").body(tag("ul.visits").body(items...))
+	}
+	more := tag("button.button.button-quiet[type=button]").test(test+"-all").text(words.Fill(w.Patient.AllPast, "n", strconv.Itoa(len(list)))).
+		on("click", p.shell, func(ui.Context, ui.Event) {
+			if p.all == nil {
+				p.all = map[string]bool{}
+			}
+			p.all[test] = true
+		}, "all", test)
+	return tag("div.slot").body(tag("ul.visits").body(items...), tag("p").body(more))
 }
 
 func (p *patientPage) scheduleHref(day date) string {

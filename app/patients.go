@@ -21,7 +21,6 @@ type patientsPage struct {
 
 type patientsState struct {
 	loaded bool
-	ready  bool // the connection is known
 	zone   zone
 	text   string // what is searched; "" lists all
 	wanted string // what will be searched once nobody types any more
@@ -176,7 +175,7 @@ func (p *patientsPage) drawTable() part {
 		name := cmp.Or(one.listName(), w.Patient.Unnamed)
 		who := part(tag("strong").text(name))
 		if shared.ValidID(one.ID) {
-			who = tag("a.row-link@patient-link").attr("href", "/patients/"+p.connectionID()+"/"+one.ID).text(name)
+			who = tag("a.row-link[dir=auto]@patient-link").attr("href", "/patients/"+p.connectionID()+"/"+one.ID).text(name)
 		}
 		rows[i] = tag("tr@patient-row").attr("data-patient", one.ID).body(
 			tag("th[scope=row]").body(who),

@@ -291,9 +291,9 @@ func (p *schedulePage) drawAppointment(a appointment, now time.Time) part {
 	case !a.EndAt.After(now):
 		class += " is-past"
 	}
-	who := part(tag("strong.who-patient@appointment-patient").text(cmp.Or(d.patients[a.Patient], w.Schedule.Unnamed)))
+	who := part(tag("strong.who-patient[dir=auto]@appointment-patient").text(cmp.Or(d.patients[a.Patient], w.Schedule.Unnamed)))
 	if shared.ValidID(a.Patient) {
-		who = tag("a.who-patient@appointment-patient").attr("href", "/patients/"+p.connectionID()+"/"+a.Patient).
+		who = tag("a.who-patient[dir=auto]@appointment-patient").attr("href", "/patients/"+p.connectionID()+"/"+a.Patient).
 			text(cmp.Or(d.patients[a.Patient], w.Schedule.Unnamed))
 	}
 	return tag("li").class(class).test("appointment").attr("data-appointment", a.ID).attr("data-state", a.State).body(

@@ -32,8 +32,6 @@ func (d date) String() string { return fmt.Sprintf("%04d-%02d-%02d", d.year, int
 
 func (d date) add(days int) date { return dateOf(d.midnightUTC().AddDate(0, 0, days)) }
 
-func (d date) before(other date) bool { return d.midnightUTC().Before(other.midnightUTC()) }
-
 func (d date) midnightUTC() time.Time { return time.Date(d.year, d.month, d.day, 0, 0, 0, 0, time.UTC) }
 
 // monthsUntil counts full months from d to other; negative when other is earlier.

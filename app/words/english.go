@@ -5,16 +5,15 @@ import "locum/shared"
 var english = Words{
 	Lang: "en",
 	Common: Common{
-		Loading: "Loading…", Retry: "Try again", Reload: "Reload the page", Cancel: "Cancel", Close: "Close", Back: "Back",
-		Unknown: "Not recorded", None: "None", Optional: "optional",
+		Loading: "Loading…", Cancel: "Cancel", Close: "Close", Back: "Back",
+		Unknown: "Not recorded", None: "None",
 		Minutes: Plural{"{n} minute", "{n} minutes"}, Seconds: Plural{"{n} second", "{n} seconds"},
 		Hours: Plural{"{n} hour", "{n} hours"}, Days: Plural{"{n} day", "{n} days"},
 	},
 	Header: Header{
 		Product: "Locum", Skip: "Skip to the content", Navigation: "Main", ClinicNavigation: "Clinic", Home: "Today",
 		Connections: "Connections", Schedule: "Schedule", Patients: "Patients", SignOut: "Sign out", SignedIn: "Signed in as {name}",
-		Budget: "Request budget", BudgetOf: "{left} of {limit} requests left", BudgetReset: "the next one returns in {time}",
-		BudgetFree: "free now",
+		Budget: "Request budget", BudgetOf: "{left} of {limit} requests left",
 	},
 	Home: Home{
 		Title: "Today", Hello: "Hello, {name}", EmptyTitle: "Connect your first clinic",
@@ -30,7 +29,7 @@ var english = Words{
 	Connect: Connect{
 		Title: "Connect a clinic", Lead: "You will sign in at your clinic’s platform and come straight back.",
 		Platform: "Platform", Clinic: "Clinic address", ClinicHint: "The address you use to sign in to your clinic.",
-		ClinicExample: "For example {example}", Known: "Known clinics", OtherClinic: "Another clinic", Asks: "Locum will ask to",
+		ClinicExample: "For example {example}", Known: "Known clinics", Asks: "Locum will ask to",
 		AsksLater: "The platform shows you what Locum asks for. Nothing is shared before you agree.",
 		Safety:    "You can end this connection at any time under Connections.", Start: "Continue to sign in", Starting: "Opening…",
 		NoPlatform: "No platform is set up", NoPlatformText: "Whoever runs this Locum has to add a platform to its configuration first.",
@@ -38,7 +37,7 @@ var english = Words{
 		ClinicReasons: englishReasons,
 	},
 	Result: Result{
-		Title: "Connecting", Checking: "Finishing the connection…", Done: "Connected", Again: "Start again", Home: "Back to today",
+		Title: "Connecting", Checking: "Finishing the connection…", Done: "Connected", Home: "Back to today",
 		CheckAgain: "Check again", BackTo: "Go back to where you were",
 	},
 	Connections: Connections{
@@ -47,7 +46,7 @@ var english = Words{
 		Granted: "Allowed", More: "Not allowed yet", Excess: "Allowed without being asked for",
 		ExcessText: "The platform granted more than Locum asked. Locum does not use it.",
 		Since:      "Connected on {date}", Fresh: "Access is fresh for another {time} and renews itself.", Stale: "Access renews with the next request.",
-		Kept: "Kept for {time} without use.", KeptOpen: "Kept until you end it.", Budget: "Request budget", BudgetIdle: "No request in the last minutes.",
+		Kept: "Kept for {time} without use.", KeptOpen: "Kept until you end it.", Budget: "Request budget",
 		Reconnect: "Reconnect", AllowMore: "Allow more", Disconnect: "Disconnect", DisconnectAsk: "Disconnect {clinic}?",
 		DisconnectText: "Locum forgets this clinic at once and asks the platform to withdraw the permission. You can connect again later.",
 		DisconnectYes:  "Disconnect", DisconnectNo: "Keep it", Disconnected: "{clinic} is disconnected.",
@@ -66,23 +65,22 @@ var english = Words{
 		ShowCancelled: "Show cancelled", HideCancelled: "Hide cancelled",
 	},
 	Patients: Patients{
-		Title: "Patients", Search: "Search patients", SearchHint: "Name, email, phone or patient number", Searching: "Searching…",
+		Title: "Patients", Search: "Search patients", SearchHint: "Name, email, phone or patient number",
 		None: "There are no patients here yet", NoneFound: "No patient matches “{query}”", Name: "Name", Born: "Born", Number: "Number",
-		Status: "Status", Previous: "Previous page", Next: "Next page", Page: "Page {n}", SearchShort: "Type at least two characters.",
-		Found: Plural{"{n} patient", "{n} patients"},
+		Status: "Status", Previous: "Previous page", Next: "Next page", Page: "Page {n}",
 	},
 	Patient: Patient{
 		Title: "Patient", Banner: "Patient identity", Preferred: "Goes by", Born: "Born", Age: "{n} y", AgeMonths: "{n} mo", Sex: "Sex",
 		Gender: "Gender", Pronouns: "Pronouns", Number: "Patient no.", Status: "Status", Since: "Patient since", Guardian: "Guardian",
 		Contact: "Contact", Upcoming: "Upcoming appointments", Past: "Past appointments", NoUpcoming: "Nothing is booked.",
-		NoPast: "No appointment so far.", Unnamed: "Name not recorded", OpenProfile: "Open in {platform}", AllPast: "Show all {n}",
+		NoPast: "No appointment so far.", Unnamed: "Name not recorded", AllPast: "Show all {n}",
 	},
 	Observations: Observations{
 		Title: "Observations", Empty: "Nothing has been recorded yet.", Add: "Add an observation", Category: "Category", Measure: "What was measured",
 		Value: "Value", Note: "Note", When: "When", Save: "Record it", Saving: "Recording…", Saved: "Recorded at the clinic.",
-		EditNote: "Edit the note", SaveNote: "Save the note", NoteSaved: "The note is saved at the clinic.", NoNote: "No note",
-		Trend: "Trend of {name}: {values}", Latest: "Latest", Needed: "Enter a value, or write a note.", NotNumber: "Enter a number, for example 72.",
-		Systolic: "Systolic", Diastolic: "Diastolic", NoteOnly: "A note only", By: "by {name}", More: "Show all {n}",
+		EditNote: "Edit the note", SaveNote: "Save the note", NoteSaved: "The note is saved at the clinic.",
+		Trend: "Trend of {name}: {values}", Needed: "Enter a value, or write a note.", NotNumber: "Enter a number, for example 72.",
+		NoteOnly: "A note only", By: "by {name}", More: "Show all {n}",
 		TimeNeeded: "Enter the day and the time.", Yes: "Yes", No: "No",
 		Readings: Plural{"{n} reading", "{n} readings"},
 	},

@@ -5,16 +5,15 @@ import "locum/shared"
 var french = Words{
 	Lang: "fr",
 	Common: Common{
-		Loading: "Chargement…", Retry: "Réessayer", Reload: "Recharger la page", Cancel: "Annuler", Close: "Fermer", Back: "Retour",
-		Unknown: "Non renseigné", None: "Aucun", Optional: "facultatif",
+		Loading: "Chargement…", Cancel: "Annuler", Close: "Fermer", Back: "Retour",
+		Unknown: "Non renseigné", None: "Aucun",
 		Minutes: Plural{"{n} minute", "{n} minutes"}, Seconds: Plural{"{n} seconde", "{n} secondes"},
 		Hours: Plural{"{n} heure", "{n} heures"}, Days: Plural{"{n} jour", "{n} jours"},
 	},
 	Header: Header{
 		Product: "Locum", Skip: "Aller au contenu", Navigation: "Principale", ClinicNavigation: "Clinique", Home: "Aujourd’hui",
 		Connections: "Connexions", Schedule: "Horaire", Patients: "Patients", SignOut: "Se déconnecter", SignedIn: "Session de {name}",
-		Budget: "Budget de requêtes", BudgetOf: "{left} requêtes sur {limit} disponibles", BudgetReset: "la prochaine revient dans {time}",
-		BudgetFree: "disponible maintenant",
+		Budget: "Budget de requêtes", BudgetOf: "{left} requêtes sur {limit} disponibles",
 	},
 	Home: Home{
 		Title: "Aujourd’hui", Hello: "Bonjour, {name}", EmptyTitle: "Connectez votre première clinique",
@@ -30,7 +29,7 @@ var french = Words{
 	Connect: Connect{
 		Title: "Connecter une clinique", Lead: "Vous ouvrirez une session sur la plateforme de votre clinique et reviendrez aussitôt.",
 		Platform: "Plateforme", Clinic: "Adresse de la clinique", ClinicHint: "L’adresse par laquelle vous entrez dans votre clinique.",
-		ClinicExample: "Par exemple {example}", Known: "Cliniques connues", OtherClinic: "Une autre clinique", Asks: "Locum demandera de",
+		ClinicExample: "Par exemple {example}", Known: "Cliniques connues", Asks: "Locum demandera de",
 		AsksLater: "La plateforme vous montre ce que Locum demande. Rien n’est partagé avant votre accord.",
 		Safety:    "Vous pouvez mettre fin à cette connexion à tout moment sous Connexions.", Start: "Continuer vers la plateforme", Starting: "Ouverture…",
 		NoPlatform: "Aucune plateforme n’est configurée", NoPlatformText: "La personne qui exploite ce Locum doit d’abord ajouter une plateforme à sa configuration.",
@@ -38,7 +37,7 @@ var french = Words{
 		ClinicReasons: frenchReasons,
 	},
 	Result: Result{
-		Title: "Connexion", Checking: "Fin de la connexion…", Done: "Connectée", Again: "Recommencer", Home: "Retour à aujourd’hui",
+		Title: "Connexion", Checking: "Fin de la connexion…", Done: "Connectée", Home: "Retour à aujourd’hui",
 		CheckAgain: "Vérifier encore", BackTo: "Revenir où vous étiez",
 	},
 	Connections: Connections{
@@ -48,8 +47,8 @@ var french = Words{
 		ExcessText: "La plateforme a accordé plus que Locum n’a demandé. Locum ne s’en sert pas.",
 		Since:      "Connectée le {date}", Fresh: "L’accès est valable encore {time} et se renouvelle seul.", Stale: "L’accès se renouvelle à la prochaine requête.",
 		Kept: "Conservée {time} sans utilisation.", KeptOpen: "Conservée jusqu’à ce que vous y mettiez fin.", Budget: "Budget de requêtes",
-		BudgetIdle: "Aucune requête ces dernières minutes.",
-		Reconnect:  "Reconnecter", AllowMore: "Permettre plus", Disconnect: "Déconnecter", DisconnectAsk: "Déconnecter {clinic} ?",
+
+		Reconnect: "Reconnecter", AllowMore: "Permettre plus", Disconnect: "Déconnecter", DisconnectAsk: "Déconnecter {clinic} ?",
 		DisconnectText: "Locum oublie aussitôt cette clinique et demande à la plateforme de retirer la permission. Vous pourrez la connecter à nouveau.",
 		DisconnectYes:  "Déconnecter", DisconnectNo: "La garder", Disconnected: "{clinic} est déconnectée.",
 		Revoked:    "La plateforme a confirmé le retrait.",
@@ -67,23 +66,22 @@ var french = Words{
 		ShowCancelled: "Montrer les annulés", HideCancelled: "Cacher les annulés",
 	},
 	Patients: Patients{
-		Title: "Patients", Search: "Chercher un patient", SearchHint: "Nom, courriel, téléphone ou numéro de patient", Searching: "Recherche…",
+		Title: "Patients", Search: "Chercher un patient", SearchHint: "Nom, courriel, téléphone ou numéro de patient",
 		None: "Il n’y a pas encore de patient ici", NoneFound: "Aucun patient ne correspond à « {query} »", Name: "Nom", Born: "Naissance", Number: "Numéro",
-		Status: "Statut", Previous: "Page précédente", Next: "Page suivante", Page: "Page {n}", SearchShort: "Tapez au moins deux caractères.",
-		Found: Plural{"{n} patient", "{n} patients"},
+		Status: "Statut", Previous: "Page précédente", Next: "Page suivante", Page: "Page {n}",
 	},
 	Patient: Patient{
 		Title: "Patient", Banner: "Identité du patient", Preferred: "Nom usuel", Born: "Naissance", Age: "{n} ans", AgeMonths: "{n} mois", Sex: "Sexe",
 		Gender: "Genre", Pronouns: "Pronoms", Number: "N° de patient", Status: "Statut", Since: "Patient depuis", Guardian: "Tuteur",
 		Contact: "Coordonnées", Upcoming: "Rendez-vous à venir", Past: "Rendez-vous passés", NoUpcoming: "Rien n’est réservé.",
-		NoPast: "Aucun rendez-vous jusqu’ici.", Unnamed: "Nom non renseigné", OpenProfile: "Ouvrir dans {platform}", AllPast: "Tout montrer ({n})",
+		NoPast: "Aucun rendez-vous jusqu’ici.", Unnamed: "Nom non renseigné", AllPast: "Tout montrer ({n})",
 	},
 	Observations: Observations{
 		Title: "Observations", Empty: "Rien n’a encore été noté.", Add: "Ajouter une observation", Category: "Catégorie", Measure: "Ce qui a été mesuré",
 		Value: "Valeur", Note: "Note", When: "Quand", Save: "Enregistrer", Saving: "Enregistrement…", Saved: "Enregistré à la clinique.",
-		EditNote: "Modifier la note", SaveNote: "Enregistrer la note", NoteSaved: "La note est enregistrée à la clinique.", NoNote: "Pas de note",
-		Trend: "Évolution de {name} : {values}", Latest: "Dernière", Needed: "Indiquez une valeur, ou écrivez une note.", NotNumber: "Indiquez un nombre, par exemple 72.",
-		Systolic: "Systolique", Diastolic: "Diastolique", NoteOnly: "Une note seule", By: "par {name}", More: "Tout montrer ({n})",
+		EditNote: "Modifier la note", SaveNote: "Enregistrer la note", NoteSaved: "La note est enregistrée à la clinique.",
+		Trend: "Évolution de {name} : {values}", Needed: "Indiquez une valeur, ou écrivez une note.", NotNumber: "Indiquez un nombre, par exemple 72.",
+		NoteOnly: "Une note seule", By: "par {name}", More: "Tout montrer ({n})",
 		TimeNeeded: "Indiquez le jour et l’heure.", Yes: "Oui", No: "Non",
 		Readings: Plural{"{n} mesure", "{n} mesures"},
 	},

@@ -40,16 +40,16 @@ type incomparable [0]func()
 
 // Common is said in many places.
 type Common struct {
-	_                                                                    incomparable
-	Loading, Retry, Reload, Cancel, Close, Back, Unknown, None, Optional string
-	Minutes, Seconds, Hours, Days                                        Plural
+	_                                           incomparable
+	Loading, Cancel, Close, Back, Unknown, None string
+	Minutes, Seconds, Hours, Days               Plural
 }
 
 // Header is said around every page.
 type Header struct {
 	_                                                                                                     incomparable
 	Product, Skip, Navigation, ClinicNavigation, Home, Connections, Schedule, Patients, SignOut, SignedIn string
-	Budget, BudgetOf, BudgetReset, BudgetFree                                                             string
+	Budget, BudgetOf                                                                                      string
 }
 
 // Home is the first page.
@@ -62,21 +62,21 @@ type Home struct {
 
 // Connect is the page where a connection begins.
 type Connect struct {
-	_                                                                                                                      incomparable
-	Title, Lead, Platform, Clinic, ClinicHint, ClinicExample, Known, OtherClinic, Asks, AsksLater, Safety, Start, Starting string
-	NoPlatform, NoPlatformText, ClinicEmpty                                                                                string
-	ClinicReasons                                                                                                          Table
+	_                                                                                                         incomparable
+	Title, Lead, Platform, Clinic, ClinicHint, ClinicExample, Known, Asks, AsksLater, Safety, Start, Starting string
+	NoPlatform, NoPlatformText, ClinicEmpty                                                                   string
+	ClinicReasons                                                                                             Table
 }
 
 // Result is the page that explains how an authorization ended.
 type Result struct {
-	Title, Checking, Done, Again, Home, CheckAgain, BackTo string
+	Title, Checking, Done, Home, CheckAgain, BackTo string
 }
 
 // Connections is the page of a practitioner's grants.
 type Connections struct {
 	_                                                                                                                   incomparable
-	Title, Lead, Empty, Granted, More, Excess, ExcessText, Since, Fresh, Stale, Kept, KeptOpen, Budget, BudgetIdle      string
+	Title, Lead, Empty, Granted, More, Excess, ExcessText, Since, Fresh, Stale, Kept, KeptOpen, Budget                  string
 	Reconnect, AllowMore, Disconnect, DisconnectAsk, DisconnectText, DisconnectYes, DisconnectNo, Disconnected, Revoked string
 	NotRevoked, Add, Left, Whole                                                                                        string
 }
@@ -91,23 +91,22 @@ type Schedule struct {
 
 // Patients is the list with its search.
 type Patients struct {
-	_                                                                                                                    incomparable
-	Title, Search, SearchHint, Searching, None, NoneFound, Name, Born, Number, Status, Previous, Next, Page, SearchShort string
-	Found                                                                                                                Plural
+	_                                                                                            incomparable
+	Title, Search, SearchHint, None, NoneFound, Name, Born, Number, Status, Previous, Next, Page string
 }
 
 // Patient is the page of one patient.
 type Patient struct {
-	_                                                                                                                                                                                  incomparable
-	Title, Banner, Preferred, Born, Age, AgeMonths, Sex, Gender, Pronouns, Number, Status, Since, Guardian, Contact, Upcoming, Past, NoUpcoming, NoPast, Unnamed, OpenProfile, AllPast string
+	_                                                                                                                                                                     incomparable
+	Title, Banner, Preferred, Born, Age, AgeMonths, Sex, Gender, Pronouns, Number, Status, Since, Guardian, Contact, Upcoming, Past, NoUpcoming, NoPast, Unnamed, AllPast string
 }
 
 // Observations are a patient's measurements and findings.
 type Observations struct {
-	_                                                                                                                                                                                                          incomparable
-	Title, Empty, Add, Category, Measure, Value, Note, When, Save, Saving, Saved, EditNote, SaveNote, NoteSaved, NoNote, Trend, Latest, Needed, NotNumber, Systolic, Diastolic, NoteOnly, By, More, TimeNeeded string
-	Yes, No                                                                                                                                                                                                    string
-	Readings                                                                                                                                                                                                   Plural
+	_                                                                                                                                                                     incomparable
+	Title, Empty, Add, Category, Measure, Value, Note, When, Save, Saving, Saved, EditNote, SaveNote, NoteSaved, Trend, Needed, NotNumber, NoteOnly, By, More, TimeNeeded string
+	Yes, No                                                                                                                                                               string
+	Readings                                                                                                                                                              Plural
 }
 
 // Session is said about the practitioner's own session.
