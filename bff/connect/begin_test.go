@@ -284,6 +284,12 @@ func TestSeveralTabs(t *testing.T) {
 	if one.mustBegin(nil); one.flow == planted {
 		t.Error("a planted cookie was taken up")
 	}
+	three, four := b.signIn("u3"), b.signIn("u3") // in the same moment, so none has a cookie to send
+	four.session = three.session
+	third, fourth := three.callback(robin, nil), four.callback(robin, func(r *connect.BeginRequest) { r.Clinic = b.b })
+	three.flow = four.flow // a browser keeps the last
+	three.wantResult(three.finish(third.Encode()), connect.OutcomeConnected)
+	four.wantResult(four.finish(fourth.Encode()), connect.OutcomeConnected)
 	foreign := b.signIn("u2")
 	foreign.flow = one.flow
 	if foreign.mustBegin(nil); foreign.flow == one.flow {

@@ -125,6 +125,10 @@ func is256(s string) bool {
 	return true
 }
 
+// newFlow is the flow value that an attempt brings in where the browser has none: 256 bits that nobody can make from the
+// state, which is no secret, without the vault's key.
+func (c *Connector) newFlow(state string) string { return c.vault.MAC("connect.flow.value", state) }
+
 // flowMAC is what an attempt stores of the flow cookie.
 func (c *Connector) flowMAC(value string) string { return c.vault.MAC("connect.flow", value) }
 

@@ -10,11 +10,9 @@ import (
 	"locum/bff/vault"
 )
 
-// store writes the attempt and makes room for it: what has run out goes, then the session's oldest. It gives the flow
-// value: the browser's own while an attempt of this session lives that was begun with it, otherwise a new one. So all
-// tabs of a browser share one cookie, and a value that somebody planted is not taken up.
+// store writes the attempt and makes room for it: what has run out goes, then the session's oldest. It gives the value of
+// the flow cookie.
 func (c *Connector) store(attempt vault.Attempt, flow string) (string, error) {
-	fresh := random()
 	var chosen string
 	err := c.vault.Update(func(tx *vault.Tx) error {
 		live, err := liveAttempts(tx, attempt.CreatedAt)
@@ -35,10 +33,7 @@ func (c *Connector) store(attempt vault.Attempt, flow string) (string, error) {
 		if person >= maxPerPerson || len(live) >= maxAttempts {
 			return &Error{Code: CodeTooManyFlows}
 		}
-		chosen = fresh
-		if flow != "" && slices.ContainsFunc(mine, func(a vault.Attempt) bool { return same(a.Flow, c.flowMAC(flow)) }) {
-			chosen = flow
-		}
+		chosen = c.chooseFlow(mine, flow, attempt.State)
 		if err := vault.Outcomes.Delete(tx, attempt.ClientState); err != nil { // of an earlier attempt with the same value
 			return err
 		}
@@ -47,6 +42,23 @@ func (c *Connector) store(attempt vault.Attempt, flow string) (string, error) {
 		return vault.Attempts.Put(tx, next.State, &next)
 	})
 	return chosen, err
+}
+
+// chooseFlow gives the browser's own flow value while an attempt of this session lives that was begun with it. Otherwise
+// the value that a living attempt brought in: tabs that begin in the same moment send no cookie yet, and must not take it
+// from each other. Otherwise a new one. So all tabs of a browser share one cookie, and a value that somebody planted is
+// not taken up.
+func (c *Connector) chooseFlow(mine []vault.Attempt, flow, state string) string {
+	mac := c.flowMAC(flow)
+	if flow != "" && slices.ContainsFunc(mine, func(a vault.Attempt) bool { return same(a.Flow, mac) }) {
+		return flow
+	}
+	for _, a := range mine {
+		if value := c.newFlow(a.State); same(a.Flow, c.flowMAC(value)) {
+			return value
+		}
+	}
+	return c.newFlow(state)
 }
 
 // liveAttempts lists the attempts that have not run out, the oldest first, and ends the others.
