@@ -18,7 +18,7 @@ require (
 	go.etcd.io/bbolt v1.5.0 // the embedded store (bff/vault)
 	golang.org/x/crypto v0.55.0 // argon2 beneath argon2id (bff/account)
 	golang.org/x/term v0.45.0 // reads a password without echo (cmd/locum)
-	golang.org/x/text v0.43.0 // NFC for passwords, languages of a browser
+	golang.org/x/text v0.43.0 // NFC of passwords and logins (bff/account)
 )
 
 require (

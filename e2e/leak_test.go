@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"locum/bff/demo"
+	"locum/bff/sandbox"
 )
 
 // journal is a log that a test reads while the product writes it.
@@ -60,7 +62,10 @@ func TestT001NothingLeaks(t *testing.T) {
 	}
 
 	secrets := append(d.Sandbox.Minted(), d.Sandbox.Marker())
+	secrets = append(secrets, verifiers(t, d)...)
 	look := hide(t, long(secrets)...)
+	// What the browser may hold and nothing else: the cookies, and what the patient's page shows.
+	inside := hide(t, append(cookieValues(b.cookieJar()), patientID(b), mustEvaluate[string](b, `document.querySelector('`+by("patient-name")+`').innerText`))...)
 	t.Run("T001 app memory", func(t *testing.T) {
 		found, size := b.wasmMemory(long(secrets))
 		if size < 1<<20 {
@@ -93,9 +98,43 @@ func TestT001NothingLeaks(t *testing.T) {
 			t.Fatalf("the log is %d bytes long: it was not at its most verbose", len(log.bytes()))
 		}
 		absent(t, look, "the log", log.bytes())
+		absent(t, inside, "the log", log.bytes())
 	})
-	t.Run("T059 files", func(t *testing.T) { checkFiles(t, look, d.Dir) })
+	t.Run("T059 files", func(t *testing.T) { checkFiles(t, append(look, inside...), d.Dir) })
 	b.clean()
+}
+
+// verifiers are the PKCE secrets that Locum sent to the token endpoint.
+func verifiers(t *testing.T, d *demo.Demo) []string {
+	t.Helper()
+	var all []string
+	for _, request := range d.Sandbox.Requests(sandbox.EndpointExchange) {
+		form, err := url.ParseQuery(request.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, form.Get("code_verifier"))
+	}
+	if len(all) == 0 || len(all[0]) < 43 {
+		t.Fatalf("no verifier was seen in %d exchanges", len(all))
+	}
+	return all
+}
+
+func cookieValues(jar []*network.Cookie) []string {
+	var values []string
+	for _, cookie := range jar {
+		if cookie.Domain == "localhost" {
+			values = append(values, cookie.Value)
+		}
+	}
+	return values
+}
+
+// patientID is the last segment of a patient's address.
+func patientID(b *browser) string {
+	address := b.where()
+	return address[strings.LastIndex(address, "/")+1:]
 }
 
 // long leaves out what is too short to be told from chance.
