@@ -64,15 +64,20 @@ func (c *call) pass(status int) error {
 	return nil
 }
 
+// unusable is an answer that says nothing of use. A write may have been done all the same.
 func (c *call) unusable(why error) error {
-	return c.failed(codeBadAnswer, why)
+	code := codeBadAnswer
+	if c.operation.Write {
+		code = codeUnknown
+	}
+	return c.failed(code, why)
 }
 
-// broken is a 5xx. Its text is never passed on or logged. A write that ended so may have been done or not; only 503 says
-// that it was not tried (RFC 9110 §15.6.4).
+// broken is a 5xx. Its text is never passed on or logged. A write that ended so may have been done or not: 503 too, which
+// by RFC 9110 §15.6.4 was not tried, is what routers answer when they lose patience with a platform that is at work.
 func (c *call) broken(status int) error {
 	code := codeUnavailable
-	if c.operation.Write && status != fasthttp.StatusServiceUnavailable {
+	if c.operation.Write {
 		code = codeUnknown
 	}
 	return c.failed(code, fmt.Errorf("status %d", status))

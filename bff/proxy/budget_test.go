@@ -1,12 +1,15 @@
 package proxy_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/valyala/fasthttp"
 
 	"locum/bff/throttle"
 )
@@ -24,6 +27,7 @@ func TestT105Frozen(t *testing.T) {
 	}{
 		{"seconds", "jdp_api/endpoint/clinic", func() string { return "30" }, 31 * time.Second, false},
 		{"date", "", func() string { return date(30 * time.Second) }, 31 * time.Second, false},
+		{"date, the platform's clock is slow", "", func() string { return date(30*time.Second-time.Hour) + "\r\nDate: " + date(-time.Hour) }, 31 * time.Second, false},
 		{"absent", "", nil, window + time.Second, false},
 		{"zero", "", func() string { return "0" }, 2 * time.Second, false},
 		{"negative", "", func() string { return "-7" }, 2 * time.Second, false},
@@ -124,6 +128,42 @@ func TestT103CountedPerRequest(t *testing.T) {
 	})
 }
 
+// TestT108QueuePatience: a person's call waits for its turn no longer than somebody looks at a page, and is told at once
+// when its turn is further off, whatever time its caller has. Work in the background waits as long as its caller says.
+func TestT108QueuePatience(t *testing.T) {
+	cases := []struct {
+		name       string
+		window     time.Duration
+		background bool
+		waits      time.Duration
+		refused    bool
+	}{
+		{"soon", 13 * time.Second, false, 14 * time.Second, false},
+		{"far", 20 * time.Second, false, 0, true},
+		{"far, in the background", 20 * time.Second, true, 21 * time.Second, false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(t, "127.0.0.1:7001")
+				one := throttle.Limit{N: 1, Window: c.window}
+				r := newRig(t, setup{fakes: []*fake{f}, limits: throttle.Limits{Endpoint: one, Clinic: plenty.Clinic}})
+				r.mustDo(r.request("GET", patients))
+				q := r.request("GET", patients)
+				q.Background = c.background
+				ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+				defer cancel()
+				began := time.Now()
+				err := r.proxy.Do(ctx, q, &fasthttp.Response{})
+				var refused *throttle.RefusedError
+				if got := time.Since(began); got != c.waits || errors.As(err, &refused) != c.refused {
+					t.Errorf("%v after %s", err, got)
+				}
+			})
+		})
+	}
+}
+
 // TestCloseWaits: Close returns when the calls under way have ended, and refuses new ones.
 func TestCloseWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -144,6 +184,9 @@ func TestCloseWaits(t *testing.T) {
 		must(t, <-ended)
 		_, err := r.do(r.request("GET", patients))
 		wantCode(t, err, "platform_unavailable")
+		if records := r.records(); len(records) != 3 || records[2]["kind"] != "refused" {
+			t.Errorf("audit: %v", records)
+		}
 	})
 }
 

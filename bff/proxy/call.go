@@ -96,20 +96,16 @@ func (c *call) body() error {
 // attempt takes a permit, announces the request, sends it once and says what became of it to all three. It answers
 // (401, nil) where the platform refused the token; else the answer is in out, or an error says why there is none.
 func (c *call) attempt(ctx context.Context) (int, error) {
-	permit, err := c.proxy.limiter.Acquire(ctx, throttle.Request{
-		Clinic: c.upstream.key, Class: c.operation.Class, Practitioner: c.request.Practitioner,
-		Background: c.request.Background, Limits: c.upstream.live.Limits,
-	})
+	permit, err := c.turn(ctx)
 	if err != nil {
-		return 0, c.late(ctx, err)
+		return 0, err
 	}
 	defer permit.Abandon() // counts only if nothing below was reached
-	entry, err := c.proxy.audit.Begin(ctx, c.intent())
+	entry, err := c.announce(ctx)
 	if err != nil {
 		permit.Unsent()
 		return 0, err
 	}
-	c.announced = true
 	err = c.send()
 	status := c.out.StatusCode()
 	switch {
@@ -120,7 +116,7 @@ func (c *call) attempt(ctx context.Context) (int, error) {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		permit.Done() // the platform has answered; what it said is more than we take
 		entry.End(audit.ResultAnswered, status)
-		return 0, c.failed(codeBadAnswer, err)
+		return 0, c.unusable(err)
 	case err != nil:
 		permit.Abandon()
 		entry.End(audit.ResultUnknown, 0)
@@ -137,13 +133,34 @@ func (c *call) attempt(ctx context.Context) (int, error) {
 	return status, c.answer(status)
 }
 
-// late keeps a refusal of the throttle, and turns the end of the caller's patience into one.
-func (c *call) late(ctx context.Context, err error) error {
-	var refused *throttle.RefusedError
-	if errors.As(err, &refused) || ctx.Err() == nil {
-		return err
+// patience is how long a call waits for its turn while a person looks at the page. Whose turn is further off learns so at
+// once, with the time at which to come back; a call in the background waits as long as its ctx allows.
+const patience = 15 * time.Second
+
+func (c *call) turn(ctx context.Context) (*throttle.Permit, error) {
+	if !c.request.Background {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
 	}
-	return &Error{Code: codeUnavailable, Err: err}
+	permit, err := c.proxy.limiter.Acquire(ctx, throttle.Request{
+		Clinic: c.upstream.key, Class: c.operation.Class, Practitioner: c.request.Practitioner,
+		Background: c.request.Background, Limits: c.upstream.live.Limits,
+	})
+	var refused *throttle.RefusedError
+	if err == nil || errors.As(err, &refused) {
+		return permit, err
+	}
+	return nil, &Error{Code: codeUnavailable, Err: err} // the caller's time was over before
+}
+
+// announce writes the intent. What is left of the caller's patience does not bound it: the turn has come.
+func (c *call) announce(ctx context.Context) (*audit.Entry, error) {
+	ctx, cancel := recording(ctx)
+	defer cancel()
+	entry, err := c.proxy.audit.Begin(ctx, c.intent())
+	c.announced = c.announced || err == nil
+	return entry, err
 }
 
 // silence is the code for a request whose answer never came, or cannot be read.
@@ -167,16 +184,15 @@ func (c *call) failed(code string, err error) error {
 func (c *call) frozen(ctx context.Context, permit *throttle.Permit) error {
 	header := &c.out.Header
 	match := string(header.Peek("X-Throttle-Match"))
-	wait, stated := throttle.ParseRetryAfter(string(header.Peek("Retry-After")), time.Now())
-	permit.Frozen(match, wait)
-	event := audit.Event{
-		Kind: "freeze", RequestID: c.request.RequestID, Practitioner: c.request.Practitioner, Session: c.request.Session,
-		Remote: c.request.Remote, Platform: c.lease.Platform, Clinic: c.lease.Clinic, Connection: c.lease.Connection,
-		Code: c.operation.Class,
+	now, err := fasthttp.ParseHTTPDate(header.Peek(fasthttp.HeaderDate)) // a date to come back is by the platform's clock
+	if err != nil {
+		now = time.Now()
 	}
+	wait, stated := throttle.ParseRetryAfter(string(header.Peek(fasthttp.HeaderRetryAfter)), now)
+	permit.Frozen(match, wait)
 	ctx, cancel := recording(ctx)
 	defer cancel()
-	if err := c.proxy.audit.Event(ctx, event); err != nil {
+	if err := c.proxy.audit.Event(ctx, c.event("freeze", c.operation.Class)); err != nil {
 		c.proxy.log.Error("freeze not recorded", "request_id", c.request.RequestID, "error", err)
 	}
 	c.proxy.log.Warn("platform answered 429", "request_id", c.request.RequestID, "platform", c.lease.Platform,
@@ -200,20 +216,16 @@ func (c *call) intent() audit.Intent {
 	return in
 }
 
-// refused records a call that never got as far as an intent. Where that fails, the missing record is the error.
-func (c *call) refused(ctx context.Context, err error) error {
-	if errors.Is(err, audit.ErrUnavailable) {
-		return err
+// event is another record about the call.
+func (c *call) event(kind, code string) audit.Event {
+	r := c.request
+	return audit.Event{
+		Kind: kind, RequestID: r.RequestID, Practitioner: r.Practitioner, Session: r.Session, Remote: r.Remote,
+		Platform: c.lease.Platform, Clinic: c.lease.Clinic, Connection: r.Connection, Code: code,
 	}
-	ctx, cancel := recording(ctx)
-	defer cancel()
-	if failure := c.proxy.audit.Refuse(ctx, c.intent(), codeOf(err)); failure != nil {
-		return failure
-	}
-	return err
 }
 
-// recordFor bounds the wait for a record that is due although the call is over.
+// recordFor bounds the wait for a record that is due whatever has become of the caller.
 const recordFor = 5 * time.Second
 
 func recording(ctx context.Context) (context.Context, context.CancelFunc) {

@@ -40,6 +40,7 @@ type Proxy struct {
 	closed    bool
 	upstreams map[clinicKey]*upstream
 	calls     sync.WaitGroup
+	refusals  refusals
 }
 
 // New makes a Proxy.
@@ -53,12 +54,14 @@ func New(c Config) *Proxy {
 	}
 }
 
-// Close refuses new calls, waits for those under way and closes the connections to platforms.
+// Close refuses new calls, waits for those under way and closes the connections to platforms. The audit log must still be
+// open.
 func (p *Proxy) Close() {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
 	p.calls.Wait()
+	p.endRefusals()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, u := range p.upstreams {
@@ -135,20 +138,20 @@ func (p *Proxy) Budgets(platform, clinic string) (clinicLeft throttle.Allowance,
 	return p.limiter.Budgets(clinicKey{platform, clinic}.String(), live.Limits)
 }
 
-// Do makes one call and fills out. ctx bounds the wait for a token and a turn; once the request is on its way, neither
-// the end of ctx nor a caller who leaves stops it, because the permit is spent and a write may be done. Every call leaves
-// one audit record per request sent, or one of its refusal.
+// Do makes one call and fills out. ctx bounds the wait for a token and a turn, patience that for a turn too; once the
+// request is on its way, neither the end of ctx nor a caller who leaves stops it, because the permit is spent and a write
+// may be done. Every call leaves one audit record per request sent, or one of its refusal (their flood: see refusals).
 //
 // Errors: *Error; *tokens.Error; *throttle.RefusedError; platform.ErrNoOperation, *platform.MethodError,
 // *platform.QueryError, platform.ErrUnknownPlatform; audit.ErrUnavailable. With an error out holds at most the budget
 // headers.
 func (p *Proxy) Do(ctx context.Context, r *Request, out *fasthttp.Response) error {
-	if !p.enter() {
-		return &Error{Code: codeUnavailable}
-	}
-	defer p.calls.Done()
 	out.Reset()
 	c := call{proxy: p, request: r, out: out}
+	if !p.enter() {
+		return c.refused(ctx, &Error{Code: codeUnavailable})
+	}
+	defer p.calls.Done()
 	err := c.run(ctx)
 	if err != nil {
 		out.Reset()

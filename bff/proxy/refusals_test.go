@@ -1,0 +1,51 @@
+package proxy_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestT110RefusalsAreBounded: each refused call has its record, until a practitioner is refused more often than a person
+// can be: then the calls are counted, and their number has one. Nobody else's are.
+func TestT110RefusalsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t, "127.0.0.1:7001")
+		r := newRig(t, setup{fakes: []*fake{f}})
+		refuse := func(who string, n int) {
+			for range n {
+				q := r.request("GET", "/api/2026-01-01/nothing")
+				q.Practitioner = who
+				if _, err := r.do(q); err == nil {
+					t.Fatal("answered")
+				}
+			}
+		}
+		refuse("u1", 100+250)
+		refuse("u2", 3)
+		time.Sleep(time.Minute)
+		refuse("u1", 2)
+		refuse("u1", 98+7)
+		r.mustDo(r.request("GET", patients))
+		r.proxy.Close()
+
+		got := map[string]int{}
+		var totals []any
+		for _, m := range r.records() {
+			got[fmt.Sprint(m["kind"], " ", m["who"])]++
+			if m["kind"] == "refusals_total" {
+				totals = append(totals, m["code"])
+			}
+		}
+		want := map[string]int{"refused u1": 200, "refused u2": 3, "refusals_counted u1": 2, "refusals_total u1": 2, "intent u1": 1}
+		for kind, n := range want {
+			if got[kind] != n {
+				t.Errorf("%d records %q, want %d", got[kind], kind, n)
+			}
+		}
+		if len(totals) != 2 || totals[0] != "250" || totals[1] != "7" {
+			t.Errorf("totals %v", totals)
+		}
+	})
+}
