@@ -20,6 +20,7 @@ func scrollToTop()             {}
 func fieldValue(string) string { return "" }
 func setField(string, string)  {}
 func listen(func(), ...string) {}
+func neverRestored()           {}
 func visible() bool            { return true }
 func reload()                  {}
 func report(string)            {}

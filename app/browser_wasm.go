@@ -82,6 +82,23 @@ func listen(do func(), events ...string) {
 	}
 }
 
+// neverRestored keeps the browser from showing this document again as it was left, from its memory of pages gone back to:
+// a signed-out person's patients must not come back with the Back button. It is hidden when it goes and loaded anew.
+func neverRestored() {
+	hide := js.FuncOf(func(js.Value, []js.Value) any {
+		js.Global().Get("document").Get("body").Set("hidden", true)
+		return nil
+	})
+	renew := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		if args[0].Get("persisted").Truthy() {
+			reload()
+		}
+		return nil
+	})
+	js.Global().Call("addEventListener", "pagehide", hide)
+	js.Global().Call("addEventListener", "pageshow", renew)
+}
+
 // visible says whether a person can see the page at all.
 func visible() bool {
 	return js.Global().Get("document").Get("visibilityState").String() == "visible"

@@ -122,8 +122,8 @@ func (s *shell) nameRecord(c *clinic, r *record) {
 		})
 }
 
-// may says whether the practitioner has granted a scope.
-func (r record) may(scope string) bool { return slices.Contains(r.connection.Scopes, scope) }
+// may says whether the practitioner has granted a scope. By pointer: a copy would read what is being loaded beside it.
+func (r *record) may(scope string) bool { return slices.Contains(r.connection.Scopes, scope) }
 
 // Render draws the page.
 func (p *patientPage) Render() ui.UI {

@@ -23,6 +23,7 @@ func (s *shell) watch() {
 	s.watching = true
 	listen(s.touched, "pointerdown", "keydown")
 	listen(s.seen, "visibilitychange")
+	neverRestored()
 	go func() {
 		for second := 1; ; second++ {
 			time.Sleep(time.Second)
