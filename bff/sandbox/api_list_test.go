@@ -19,6 +19,7 @@ func sum256(text string) []byte {
 }
 
 func TestPaging(t *testing.T) {
+	t.Parallel()
 	a := newAPI(t)
 	a.s.SetLimits(sandbox.Limits{})
 	for _, path := range []string{"patients", "appointments", "medical-record/observations", "treatments"} {
@@ -41,6 +42,7 @@ func TestPaging(t *testing.T) {
 
 // TestPagesFollowLinks follows links.after as it stands and keeps the filters.
 func TestPagesFollowLinks(t *testing.T) {
+	t.Parallel()
 	a := newAPI(t)
 	a.s.SetLimits(sandbox.Limits{})
 	staff := items(a.get("staff_members"))[0]["id"].(string)
@@ -146,6 +148,7 @@ func TestSort(t *testing.T) {
 }
 
 func TestFilters(t *testing.T) {
+	t.Parallel()
 	a := newAPI(t)
 	a.s.SetLimits(sandbox.Limits{})
 	visits := a.all("appointments", "page[limit]=500")

@@ -57,6 +57,7 @@ func TestWrittenIsReadBack(t *testing.T) {
 }
 
 func TestWritesAreChecked(t *testing.T) {
+	t.Parallel()
 	a := newAPI(t)
 	a.s.SetLimits(sandbox.Limits{})
 	patient := a.all("patients", "")[4]["id"].(string)

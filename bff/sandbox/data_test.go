@@ -14,6 +14,7 @@ import (
 // weekday, those who can log in have a day's work, at the clinic's own hours,
 // and what has happened agrees with the clock.
 func TestTodayIsAlive(t *testing.T) {
+	t.Parallel()
 	a := newAPI(t)
 	a.s.SetLimits(sandbox.Limits{})
 	now := time.Now()
@@ -98,6 +99,7 @@ func checkClock(t *testing.T, v map[string]any, now time.Time) {
 // TestScheduleHasEverything looks at six weeks: all states, first visits, all
 // columns, nobody in two places, and days that do not change overnight.
 func TestScheduleHasEverything(t *testing.T) {
+	t.Parallel()
 	a := newAPI(t)
 	a.s.SetLimits(sandbox.Limits{})
 	for i := range a.s.Clinics() {

@@ -55,6 +55,7 @@ func TestJaneLimits(t *testing.T) {
 }
 
 func TestClinicLimit(t *testing.T) {
+	t.Parallel()
 	a := newAPI(t)
 	minuteStart(a.s)
 	a.signIn("robin@example.test", testScopes)

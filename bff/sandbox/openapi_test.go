@@ -228,6 +228,7 @@ func fill(template, id string) string { return placeholder.ReplaceAllString(temp
 // TestEveryOperationAnswersAsDocumented sends each operation of the reference
 // in several ways and compares every answer with the documented schema.
 func TestEveryOperationAnswersAsDocumented(t *testing.T) {
+	t.Parallel()
 	s := readSpec(t)
 	a := newAPI(t)
 	a.s.SetLimits(sandbox.Limits{})
@@ -279,6 +280,7 @@ func TestEveryOperationAnswersAsDocumented(t *testing.T) {
 
 // TestScopesAreTheDocumentedOnes withdraws each operation's documented scope.
 func TestScopesAreTheDocumentedOnes(t *testing.T) {
+	t.Parallel()
 	s := readSpec(t)
 	a := newAPI(t)
 	a.s.SetLimits(sandbox.Limits{})
@@ -312,6 +314,7 @@ func TestScopesAreTheDocumentedOnes(t *testing.T) {
 // TestRecordsObeyTheReference reads every record of both clinics, each alone
 // and in its list, and writes some, and compares with the schemas.
 func TestRecordsObeyTheReference(t *testing.T) {
+	t.Parallel()
 	s := readSpec(t)
 	a := newAPI(t)
 	a.s.SetLimits(sandbox.Limits{})
