@@ -26,7 +26,7 @@ type call struct {
 	announced bool // an intent is in the audit trail
 }
 
-// run is the way of a call, in order: whose connection, which clinic, which rule, which scope, then a permit, the
+// run is the way of a call, in order: whose connection, which clinic, which rule, which token and scope, then a permit, the
 // intent, and one request; after a 401, with another token, the last three once more.
 func (c *call) run(ctx context.Context) error {
 	if err := c.admit(ctx); err != nil {
@@ -41,10 +41,9 @@ func (c *call) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if lease.Platform != c.lease.Platform || lease.Clinic != c.lease.Clinic {
-		return &Error{Code: codeClinic}
+	if err := c.use(lease); err != nil {
+		return err
 	}
-	c.lease = lease
 	status, err = c.attempt(ctx)
 	if err == nil && status == fasthttp.StatusUnauthorized {
 		return &Error{Code: codeBadAnswer, Err: errors.New("a fresh token was refused")}
@@ -52,17 +51,20 @@ func (c *call) run(ctx context.Context) error {
 	return err
 }
 
-// admit does everything that needs no permit.
-func (c *call) admit(ctx context.Context) (err error) {
+// admit does everything that needs no permit. A token is asked for last, so that nothing is refreshed for a call that is
+// refused anyway, and so that the record of a call without a token says what it was for.
+func (c *call) admit(ctx context.Context) error {
 	r := c.request
-	if c.lease, err = c.proxy.tokens.Fresh(ctx, r.Practitioner, r.Connection); err != nil {
-		return err
-	}
-	live, err := c.proxy.platforms.Get(c.lease.Platform)
+	connection, err := c.proxy.tokens.Get(r.Practitioner, r.Connection)
 	if err != nil {
 		return err
 	}
-	if c.upstream, err = c.proxy.upstream(live, c.lease.Clinic); err != nil {
+	c.lease.Connection, c.lease.Platform, c.lease.Clinic = connection.ID, connection.Platform, connection.Clinic
+	live, err := c.proxy.platforms.Get(connection.Platform)
+	if err != nil {
+		return err
+	}
+	if c.upstream, err = c.proxy.upstream(live, connection.Clinic); err != nil {
 		return err
 	}
 	if c.operation, err = live.Match(r.Method, r.Path); err != nil {
@@ -71,10 +73,26 @@ func (c *call) admit(ctx context.Context) (err error) {
 	if c.query, err = c.operation.Query(r.Query); err != nil {
 		return err
 	}
-	if scope := c.operation.Scope; scope != "" && !slices.Contains(c.lease.Scopes, scope) {
+	if err := c.body(); err != nil {
+		return err
+	}
+	lease, err := c.proxy.tokens.Fresh(ctx, r.Practitioner, r.Connection)
+	if err != nil {
+		return err
+	}
+	return c.use(lease)
+}
+
+// use takes a token, if it is one for this call: of the same clinic, with the scope.
+func (c *call) use(lease tokens.Lease) error {
+	if lease.Platform != c.lease.Platform || lease.Clinic != c.lease.Clinic {
+		return &Error{Code: codeClinic}
+	}
+	c.lease = lease
+	if scope := c.operation.Scope; scope != "" && !slices.Contains(lease.Scopes, scope) {
 		return &Error{Code: codeScope, Params: map[string]string{"scope": scope}}
 	}
-	return c.body()
+	return nil
 }
 
 // body refuses a body where none belongs, and any that is not JSON. Document upload, the one operation that is not, comes

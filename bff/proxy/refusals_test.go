@@ -1,10 +1,15 @@
 package proxy_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"locum/bff/audit"
+	"locum/bff/platform"
+	"locum/bff/tokens"
 )
 
 // TestT110RefusalsAreBounded: each refused call has its record, until a practitioner is refused more often than a person
@@ -48,4 +53,32 @@ func TestT110RefusalsAreBounded(t *testing.T) {
 			t.Errorf("totals %v", totals)
 		}
 	})
+}
+
+// TestT110RefusedWithoutToken: nothing is refreshed for a call that is refused anyway, and the record of a call for which
+// there was no token names clinic, operation and record.
+func TestT110RefusedWithoutToken(t *testing.T) {
+	f := newFake(t, "127.0.0.1:7001")
+	r := newRig(t, setup{fakes: []*fake{f}, stale: true})
+	_, err := r.do(r.request("GET", "/api/2026-01-01/nothing"))
+	if view, _ := r.keeper.Get("u1", "c0"); !errors.Is(err, platform.ErrNoOperation) || view.State != tokens.StateConnected {
+		t.Errorf("got %v, then the connection is %s", err, view.State) // no client secret: a refresh would show
+	}
+	if _, err := r.do(r.request("GET", patients+"/PATIENT-1")); tokens.KindOf(err) == 0 {
+		t.Errorf("got %v", err)
+	}
+	want := map[string]any{"kind": "refused", "code": "platform_misconfigured", "platform": "jane", "clinic": f.origin, "operation": "getPatient",
+		"record": audit.RecordMAC(r.auditKey, "jane", f.origin, "PATIENT-1")}
+	for _, m := range r.records() {
+		if m["operation"] != "getPatient" {
+			continue
+		}
+		for name, value := range want {
+			if m[name] != value {
+				t.Errorf("%s is %v, want %v", name, m[name], value)
+			}
+		}
+		return
+	}
+	t.Error("no record")
 }

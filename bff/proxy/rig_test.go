@@ -50,6 +50,7 @@ type setup struct {
 	scopes string
 	only   []*fake // the clinics that are configured; nil: all fakes
 	dial   oauth.DialFunc
+	stale  bool // tokens have expired
 }
 
 // logs collects what was logged.
@@ -100,6 +101,9 @@ func newRig(t testing.TB, s setup) *rig {
 				ID: id, Practitioner: "u1", Platform: "jane", Clinic: f.origin, Subject: "sub", State: tokens.StateConnected,
 				Scopes: strings.Fields(s.scopes), Access: secret.New(token(i)), Refresh: secret.New("SBX-refresh"),
 				ReceivedAt: time.Now(), ExpiresIn: 8 * time.Hour, RefreshExpiresIn: 9 * time.Hour,
+			}
+			if s.stale {
+				c.ReceivedAt = time.Now().Add(-c.ExpiresIn)
 			}
 			if err := vault.Connections.Put(tx, id, &c); err != nil {
 				return err
