@@ -64,11 +64,6 @@ type Store struct {
 // New is the store of a vault's accounts.
 func New(v *vault.Vault) *Store { return newStore(v, hashParams) }
 
-// InsecureNew hashes passwords so cheaply that whoever reads the database finds them: for tests alone.
-func InsecureNew(v *vault.Vault) *Store {
-	return newStore(v, argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32})
-}
-
 func newStore(v *vault.Vault, params argon2id.Params) *Store {
 	return &Store{vault: v, hash: newHasher(params), remotes: newRates(), unknown: newTallies()}
 }
