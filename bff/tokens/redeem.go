@@ -30,7 +30,7 @@ type Redemption struct {
 // The old chain of a connection renewed in place is not revoked: Keycloak would end the new one with it.
 //
 // Errors are of kind NotFound (Attempt.Connection), WrongClinic, WrongPerson, BadToken, Refused (the code was refused),
-// Misconfigured, Unavailable (nothing was redeemed), Unknown, Storage.
+// Misconfigured, Unavailable (not sent, or the keys to check the answer with cannot be had), Unknown, Storage.
 func (k *Keeper) Redeem(ctx context.Context, r Redemption) (vault.Connection, error) {
 	if !k.enter() {
 		return vault.Connection{}, closing(r.Attempt.Connection)
