@@ -151,11 +151,16 @@ func (c *call) attempt(ctx context.Context) (int, error) {
 	return status, c.answer(status)
 }
 
+var errDown = errors.New("the clinic could not be reached a moment ago")
+
 // patience is how long a call waits for its turn while a person looks at the page. Whose turn is further off learns so at
 // once, with the time at which to come back; a call in the background waits as long as its ctx allows.
 const patience = 15 * time.Second
 
 func (c *call) turn(ctx context.Context) (*throttle.Permit, error) {
+	if rest := c.upstream.rest(); rest > 0 {
+		return nil, &Error{Code: codeUnavailable, RetryAfter: rest, Err: errDown}
+	}
 	if !c.request.Background {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, patience)

@@ -1,8 +1,11 @@
 package proxy_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,4 +84,40 @@ func TestT110RefusedWithoutToken(t *testing.T) {
 		return
 	}
 	t.Error("no record")
+}
+
+// TestUnreachableClinicIsLeftAlone: calls that cannot be sent cost no permit, so a clinic that cannot be reached is tried
+// once a second, and the trail does not fill with attempts.
+func TestUnreachableClinicIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t, "127.0.0.1:7001")
+		dials, up := 0, false
+		r := newRig(t, setup{fakes: []*fake{f}, dial: func(_ context.Context, network, _ string) (net.Conn, error) {
+			if dials++; !up {
+				return nil, &net.OpError{Op: "dial", Net: network, Err: os.ErrDeadlineExceeded}
+			}
+			client, server := net.Pipe()
+			f.serve(server)
+			return client, nil
+		}})
+		for second := range 3 {
+			for range 20 {
+				_, err := r.do(r.write("POST", observations, "{}"))
+				wantCode(t, err, "platform_unavailable")
+			}
+			if dials != second+1 {
+				t.Fatalf("%d attempts in second %d", dials, second)
+			}
+			time.Sleep(time.Second)
+		}
+		up = true
+		r.mustDo(r.write("POST", observations, "{}"))
+		kinds := map[any]int{}
+		for _, m := range r.records() {
+			kinds[m["kind"]]++
+		}
+		if kinds["intent"] != 4 || kinds["outcome"] != 4 || kinds["refused"] != 57 {
+			t.Errorf("records: %v", kinds)
+		}
+	})
 }

@@ -60,6 +60,7 @@ type lines struct {
 	open   int
 	idle   []*line // the one used last is taken first
 	timer  *time.Timer
+	down   time.Time // nobody answered at the door then
 	closed bool
 }
 
@@ -204,11 +205,23 @@ func (s *lines) connect(deadline time.Time) (*line, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.open--
+		s.down = time.Now()
 		return nil, err
 	}
 	l := &line{Conn: secured, raw: raw, in: bufio.NewReaderSize(secured, maxHeaders)}
 	l.out = bufio.NewWriter(l)
 	return l, nil
+}
+
+// downFor is how long a clinic is left alone to which no connection could be made.
+const downFor = time.Second
+
+// rest is how much of that is left. Without it, calls that fail without being sent, which cost no permit, would follow
+// each other as fast as the audit trail can announce them.
+func (s *lines) rest() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(0, downFor-time.Since(s.down))
 }
 
 func earlier(a, b time.Time) time.Time {
