@@ -195,7 +195,10 @@ func (p *connectPage) submit(_ ui.Context, e ui.Event) {
 
 func (p *connectPage) start() {
 	request := shared.ConnectRequest{
-		Platform: p.platforms[p.chosen].ID, Clinic: strings.TrimSpace(p.clinic), Context: shared.Context{Page: shared.PageHome},
+		Platform: p.platforms[p.chosen].ID, Clinic: strings.TrimSpace(p.clinic), Context: p.shell.from,
+	}
+	if request.Context.Page == "" {
+		request.Context.Page = shared.PageHome
 	}
 	p.leaving, p.fail, p.complaint = true, nil, ""
 	async(&p.page, func() (string, error) { return p.begin(request) }, func(url string, err error) {

@@ -213,7 +213,7 @@ func (p *patientPage) send(o observation) {
 	clinic := p.shell.clinic(p.connectionID())
 	async(&p.page, func() (observation, error) { return clinic.record(o) }, func(_ observation, err error) {
 		if p.saved(err, func() { p.send(o) }) {
-			p.form = observationForm{}
+			p.form, p.opened = observationForm{}, o.Category
 			p.say(p.shell.words.Observations.Saved)
 		}
 	})

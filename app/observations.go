@@ -59,14 +59,14 @@ func (p *patientPage) drawCategory(category string) []part {
 	if len(cards) > 0 {
 		parts = append(parts, tag("div.series-all").body(cards...))
 	}
-	return append(parts, tag("details.grants@entries").attr("data-category", category).attr("open", openEntries(len(cards))).body(
+	return append(parts, tag("details.grants@entries").attr("data-category", category).attr("open", p.openEntries(category, len(cards))).body(
 		tag("summary").body(tag("span").text(w.N(w.Observations.Readings, len(entries))), tag("span.count")),
 		tag("ul").body(entries...)))
 }
 
-// openEntries shows the entries at once where no trend tells the same.
-func openEntries(trends int) string {
-	if trends == 0 {
+// openEntries shows the entries at once where no trend tells the same, and where one was just recorded.
+func (p *patientPage) openEntries(category string, trends int) string {
+	if trends == 0 || category == p.opened {
 		return "true"
 	}
 	return ""

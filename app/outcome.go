@@ -62,7 +62,7 @@ func (p *outcomePage) ended(o shared.Outcome) {
 		// The platform answered, but not to this tab's attempt, which stays open.
 		o.Code = p.unfound()
 	}
-	p.outcome = o
+	p.outcome, p.shell.from = o, o.Context // Started again, it leads back to the same page.
 	if o.Code != shared.OutcomePending {
 		forget(attemptKey)
 	}

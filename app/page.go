@@ -58,6 +58,9 @@ func (p *page) arrive(ctx ui.Context, title string) bool {
 	p.params, p.query = params, at.Query()
 	first := p.shell.page == nil
 	p.shell.page, p.shell.crashed = p, false
+	if p.name != shared.PageConnect && p.name != shared.PageOutcome {
+		p.shell.from = p.here()
+	}
 	p.say(p.shell.flash)
 	p.shell.flash = ""
 	if p.shell.ending() || time.Since(p.shell.sessionAt) > sessionStale {

@@ -258,3 +258,32 @@ func TestSessionNotice(t *testing.T) {
 		b.hides(`data-test="session-ending"`)
 	})
 }
+
+// TestConnectLeadsBack: a new connection comes back to the page that it was begun from.
+func TestConnectLeadsBack(t *testing.T) {
+	for name, c := range map[string]struct{ before, want string }{
+		"from connections": {"/connections", `"page":"connections"`},
+		"from a patient":   {"/patients/c1/p1", `"patient":"p1"`},
+		"at once":          {"", `"page":"home"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := twoPatients()
+				w.json("GET "+shared.PathPlatforms, shared.Platforms{Platforms: []shared.Platform{{ID: "jane", Clinics: []shared.ClinicLink{{URL: "https://one.example"}}}}})
+				w.json("POST "+shared.PathConnect, shared.ConnectAnswer{AuthorizationURL: "https://login.example/auth"})
+				b := openTab(t, w, shared.PageConnect)
+				if c.before != "" {
+					found, params, _ := shared.MatchPage(c.before)
+					b.shell.from = (&page{name: found.Name, params: params}).here()
+				}
+				b.visit("/connections/new")
+				b.settle()
+				b.page.(*connectPage).start()
+				b.settle()
+				if body := w.last("POST " + shared.PathConnect); !strings.Contains(body, c.want) {
+					t.Errorf("the attempt lacks %s: %s", c.want, body)
+				}
+			})
+		})
+	}
+}

@@ -24,6 +24,7 @@ type patientState struct {
 	record  record
 	all     map[string]bool // lists that are shown whole
 	form    observationForm
+	opened  string // the category whose entries are shown after one was recorded
 	editing string // the observation whose note is being changed
 	saving  bool
 }

@@ -28,7 +28,8 @@ type shell struct {
 	asked        time.Time // when the session was last asked for
 	connections  []shared.Connection
 	connectionAt time.Time
-	flash        string // one quiet notice for the page that comes next
+	from         shared.Context // the page before connecting: where a new connection leads back to
+	flash        string         // one quiet notice for the page that comes next
 	crashed      bool
 	outdated     bool
 	leaving      bool
