@@ -70,7 +70,7 @@ func (s *Server) wireConnection(v tokens.View) shared.Connection {
 	}
 	if err == nil {
 		wire.Platform = wirePlatform(live.Platform)
-		wire.More = without(live.Scopes, v.Scopes)
+		wire.More = without(slices.Concat(live.Scopes, live.MoreScopes), v.Scopes)
 	}
 	clinic, byClass := s.proxy.Budgets(v.Platform, v.Clinic)
 	wire.Budget.Clinic = wireAllowance(clinic)

@@ -48,6 +48,7 @@ func (r *reader) platform(path string, node ast.Node) (janeEntry, bool) {
 		key{"issuer", func(path string, n ast.Node) { c.Issuer = r.text(path, n) }},
 		key{"client_id", func(path string, n ast.Node) { c.ClientID = r.text(path, n) }},
 		key{"scopes", func(path string, n ast.Node) { c.Scopes = r.texts(path, n) }},
+		key{"more_scopes", func(path string, n ast.Node) { c.MoreScopes = r.texts(path, n) }},
 		key{"openid", func(path string, n ast.Node) { c.OpenID = r.yes(path, n) }},
 		key{"clinic_domains", func(path string, n ast.Node) { c.ClinicDomains = r.texts(path, n) }},
 		key{"clinics", func(path string, n ast.Node) { c.Clinics = r.clinics(path, n) }},
@@ -118,7 +119,7 @@ func (r *reader) limit(path string, node ast.Node) throttle.Limit {
 
 // fieldKeys are the keys that hold the fields of a JaneConfig.
 var fieldKeys = map[string]string{
-	"ID": "id", "Name": "name", "Issuer": "issuer", "ClientID": "client_id", "Scopes": "scopes",
+	"ID": "id", "Name": "name", "Issuer": "issuer", "ClientID": "client_id", "Scopes": "scopes", "MoreScopes": "more_scopes",
 	"ClinicDomains": "clinic_domains", "Clinics": "clinics", "Limits": "limits",
 }
 

@@ -9,6 +9,7 @@ import (
 	"locum/bff/oauth"
 	"locum/bff/platform"
 	"locum/bff/secret"
+	"locum/bff/tokens"
 	"locum/bff/vault"
 )
 
@@ -80,7 +81,7 @@ type target struct {
 // those that the connection has and was asked for, and those that are to be added.
 func (c *Connector) target(r BeginRequest) (*platform.Live, target, error) {
 	var had []string
-	var own string
+	own := ""
 	if r.Connection != "" {
 		view, err := c.tokens.Get(r.Practitioner, r.Connection)
 		if err != nil || r.Platform != "" && r.Platform != view.Platform {
@@ -90,11 +91,7 @@ func (c *Connector) target(r BeginRequest) (*platform.Live, target, error) {
 		if r.Clinic == "" {
 			r.Clinic = own
 		}
-		for _, scope := range view.Scopes {
-			if slices.Contains(view.Requested, scope) {
-				had = append(had, scope)
-			}
-		}
+		had = asked(view)
 	}
 	live, err := c.platforms.Get(r.Platform)
 	if err != nil {
@@ -109,15 +106,39 @@ func (c *Connector) target(r BeginRequest) (*platform.Live, target, error) {
 	if own != "" && clinic.Origin != own { // a connection is renewed at its own clinic
 		return nil, target{}, &Error{Code: CodeNotFound}
 	}
-	if len(r.Scopes) > maxScopes || slices.ContainsFunc(r.Scopes, func(scope string) bool { return !offers(live, scope) }) {
+	if len(r.Scopes) > maxScopes || slices.ContainsFunc(r.Scopes, func(scope string) bool { return !live.Offers(scope) }) {
 		return nil, target{}, &Error{Code: CodeBadRequest, Reason: "scopes"}
+	}
+	if r.Connection == "" {
+		had = c.had(r.Practitioner, r.Platform, clinic.Origin)
 	}
 	return live, target{clinic: clinic.Origin, scopes: live.RequestScopes(append(had, r.Scopes...))}, nil
 }
 
-// offers says whether a scope may be asked for: one that is configured, or that an operation of the catalogue needs.
-func offers(live *platform.Live, scope string) bool {
-	return scope != "" && slices.Contains(live.Scopes, scope) || live.KnownScope(scope)
+// had is what the practitioner's connection to this clinic has, if there is one: connecting the clinic again renews that
+// connection and must not narrow it.
+func (c *Connector) had(practitioner, platform, clinic string) []string {
+	views, err := c.tokens.List(practitioner)
+	if err != nil {
+		return nil // nothing is known to be lost: the request is for what the platform is configured with
+	}
+	for _, view := range views {
+		if view.Platform == platform && view.Clinic == clinic {
+			return asked(view)
+		}
+	}
+	return nil
+}
+
+// asked is what a connection has and was asked for: what the platform gave in excess is not asked for again.
+func asked(view tokens.View) []string {
+	var scopes []string
+	for _, scope := range view.Scopes {
+		if slices.Contains(view.Requested, scope) {
+			scopes = append(scopes, scope)
+		}
+	}
+	return scopes
 }
 
 func reason(refused *platform.ClinicError) string {

@@ -299,7 +299,7 @@ func TestSeveralTabs(t *testing.T) {
 
 // TestScopesOfARenewal: what is configured, what the connection has, what is to be added; each once.
 func TestScopesOfARenewal(t *testing.T) {
-	b := newBench(t, options{scopes: []string{"patients:read", "appointments:read"}})
+	b := newBench(t, options{scopes: []string{"patients:read", "appointments:read"}, more: []string{"locations:read", "observations:read"}})
 	tab := b.signIn("u1")
 	b.sandbox.AddScope("webhooks:create") // granted, never asked for: not asked for later either
 	id := tab.connected(robin, func(r *connect.BeginRequest) { r.Scopes = []string{"locations:read"} })
@@ -321,9 +321,14 @@ func TestScopesOfARenewal(t *testing.T) {
 	if err != nil || again != id || !slices.Contains(view.Scopes, "observations:read") {
 		t.Errorf("%q became %q with %q (%v)", id, again, view.Scopes, err)
 	}
+	fresh := tab.mustBegin(nil).Query().Get("scope") // the same clinic, as if for the first time: it renews that connection
+	if fresh != "patients:read appointments:read locations:read observations:read" {
+		t.Errorf("connecting the clinic again asks for %q", fresh)
+	}
 	for name, change := range map[string]func(*connect.BeginRequest){
-		"another platform": func(r *connect.BeginRequest) { r.Connection, r.Platform = id, production },
-		"another clinic":   func(r *connect.BeginRequest) { r.Connection, r.Clinic = id, b.b },
+		"a scope nobody offers": func(r *connect.BeginRequest) { r.Connection, r.Scopes = id, []string{"care_plans:read"} },
+		"another platform":      func(r *connect.BeginRequest) { r.Connection, r.Platform = id, production },
+		"another clinic":        func(r *connect.BeginRequest) { r.Connection, r.Clinic = id, b.b },
 	} {
 		if _, err := tab.begin(change); err == nil {
 			t.Errorf("%s was accepted", name)

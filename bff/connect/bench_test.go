@@ -69,6 +69,7 @@ func (l *logs) String() string {
 
 type options struct {
 	scopes []string
+	more   []string // what may be allowed later
 	openID bool
 	pages  map[string][]string
 }
@@ -103,7 +104,7 @@ func (b *bench) platform(id, realm string, o options) *platform.Platform {
 	}
 	p, err := platform.Jane(platform.JaneConfig{
 		ID: id, Issuer: b.sandbox.Issuer(realm), ClientID: clientID, PublicURL: publicURL, Clinics: clinics,
-		Scopes: o.scopes, OpenID: o.openID,
+		Scopes: o.scopes, MoreScopes: o.more, OpenID: o.openID,
 	})
 	must(b.t, err)
 	return p

@@ -21,8 +21,10 @@ type JaneConfig struct {
 	ClientID  string // required: the partner_client_id of the registration
 	PublicURL string // required: Locum's own origin
 	Scopes    []string
-	OpenID    bool
-	Clinics   []ClinicLink
+	// MoreScopes is what a practitioner may allow later. Zero: to record and correct observations; empty: nothing more.
+	MoreScopes []string
+	OpenID     bool
+	Clinics    []ClinicLink
 	// ClinicDomains is, where nil, known for Jane's two realms: janeapp.com and jane.qa.
 	ClinicDomains []string
 	Limits        *throttle.Limits // nil: the limits of the guide
@@ -35,6 +37,8 @@ var (
 		"appointments:read", "patients:read", "staff_members:read", "treatments:read", "disciplines:read", "locations:read",
 		"companies:read", "observations:read",
 	}
+	// janeMoreScopes let it record and correct observations, once the practitioner allows it.
+	janeMoreScopes = []string{"observations:create", "observations:update"}
 	// janeLimits are "Jane guide, Rate Limits".
 	janeLimits = throttle.Limits{
 		Endpoint: throttle.Limit{N: 100, Window: time.Minute},
@@ -59,11 +63,15 @@ func Jane(c JaneConfig) (*Platform, error) {
 		ID: c.ID, Kind: "jane", Name: c.Name, ClientID: c.ClientID, OpenID: c.OpenID,
 		Server:      janeServer(c.Issuer),
 		RedirectURI: c.PublicURL + "/connect/" + c.ID + "/callback",
-		Scopes:      slices.Clone(c.Scopes), Clinics: slices.Clone(c.Clinics), ClinicDomains: slices.Clone(c.ClinicDomains),
+		Scopes:      slices.Clone(c.Scopes), MoreScopes: slices.Clone(c.MoreScopes),
+		Clinics: slices.Clone(c.Clinics), ClinicDomains: slices.Clone(c.ClinicDomains),
 		Operations: slices.Clone(janeOperations), Limits: janeLimits, Timeout: janeTimeout, MaxAnswer: janeMaxAnswer,
 	}
 	if p.Name == "" {
 		p.Name = "Jane"
+	}
+	if c.MoreScopes == nil {
+		p.MoreScopes = slices.Clone(janeMoreScopes)
 	}
 	if p.Scopes == nil {
 		p.Scopes = slices.Clone(janeScopes)
@@ -140,21 +148,22 @@ func checkJane(c JaneConfig, p *Platform) []error {
 	if p.Limits.Endpoint.N < 1 || p.Limits.Endpoint.Window <= 0 || p.Limits.Clinic.N < 1 || p.Limits.Clinic.Window <= 0 {
 		fault("Limits", "write numbers of requests and windows above zero")
 	}
-	return append(faults, checkScopes(p)...)
+	if len(p.Scopes) == 0 {
+		fault("Scopes", "name at least one scope, or leave the key out for the default")
+	}
+	faults = append(faults, p.checkScopes("Scopes", p.Scopes)...)
+	return append(faults, p.checkScopes("MoreScopes", p.MoreScopes)...)
 }
 
 // checkScopes refuses scopes that no operation needs: asking for more than is used is against RFC 6749 §3.3's spirit
 // and Jane's review.
-func checkScopes(p *Platform) []error {
-	if len(p.Scopes) == 0 {
-		return []error{&FieldError{"Scopes", "name at least one scope, or leave the key out for the default"}}
-	}
-	for _, scope := range p.Scopes {
+func (p *Platform) checkScopes(field string, scopes []string) []error {
+	for _, scope := range scopes {
 		switch {
 		case scope == "openid":
-			return []error{&FieldError{"Scopes", "leave openid out and set openid: true"}}
+			return []error{&FieldError{field, "leave openid out and set openid: true"}}
 		case !p.KnownScope(scope):
-			return []error{&FieldError{"Scopes", strconv.Quote(printableStart(scope)) + " is no scope that this API uses; it uses " +
+			return []error{&FieldError{field, strconv.Quote(printableStart(scope)) + " is no scope that this API uses; it uses " +
 				strings.Join(p.scopes(), ", ")}}
 		}
 	}

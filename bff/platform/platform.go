@@ -20,6 +20,7 @@ type Platform struct {
 	ClientID    string
 	RedirectURI string   // this platform's own (RFC 9700 §4.4.2)
 	Scopes      []string // asked for when a clinic is first connected; without openid
+	MoreScopes  []string // what a practitioner may allow later, on top of Scopes
 	OpenID      bool     // ask for an id_token as well
 
 	ClinicDomains []string     // every clinic is one label below one of these
@@ -44,6 +45,12 @@ func (p *Platform) KnownScope(scope string) bool {
 		return true
 	}
 	return scope != "" && slices.ContainsFunc(p.Operations, func(o Operation) bool { return o.Scope == scope })
+}
+
+// Offers says whether a practitioner may be asked for a scope here: now or later, and never one that the operator has not
+// named, since asking for it would fail the whole request (RFC 6749 §4.1.2.1, invalid_scope).
+func (p *Platform) Offers(scope string) bool {
+	return slices.Contains(p.Scopes, scope) || slices.Contains(p.MoreScopes, scope)
 }
 
 // RequestScopes are the scopes of an authorization request: the platform's own and the extra ones, each once, and
