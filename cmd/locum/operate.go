@@ -267,6 +267,9 @@ func (c auditVerifyCommand) Run(std streams) error {
 	}
 	fmt.Fprintf(std.out, "%s: %d lines hold together, %d calls, %d of them without an outcome\n",
 		trailPath(cfg), report.Lines, report.Intents, report.Open)
+	if report.FirstSeq > 1 {
+		fmt.Fprintf(std.out, "it begins with record %d: what came before is not in this file\n", report.FirstSeq)
+	}
 	return nil
 }
 
