@@ -61,7 +61,7 @@ e2e: setup build ## the browser journeys alone
 .PHONY: fuzz
 fuzz: ## every fuzz target for 30 s
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
-	  echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 30s $$p || exit 1; done; done
+	  echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 30s -fuzzminimizetime 5s $$p || exit 1; done; done
 
 .PHONY: check
 check: ## exactly what CI runs

@@ -188,11 +188,7 @@ func TestFilesFitTheHead(t *testing.T) {
 
 func packages(t *testing.T) []listed {
 	t.Helper()
-	host := golist(t, nil, "./...")
-	for _, pkg := range golist(t, []string{"GOOS=js", "GOARCH=wasm"}, "./cmd/wasm") {
-		host = append(host, pkg)
-	}
-	return host
+	return append(golist(t, nil, "./..."), golist(t, []string{"GOOS=js", "GOARCH=wasm"}, "./cmd/wasm")...)
 }
 
 func golist(t *testing.T, env []string, patterns ...string) []listed {
