@@ -25,7 +25,10 @@ type connectState struct {
 	leaving   bool
 }
 
-const idClinic = "clinic-address"
+const (
+	idClinic          = "clinic-address"
+	idClinicComplaint = "clinic-complaint"
+)
 
 // OnNav empties the page and loads the platforms.
 func (p *connectPage) OnNav(ctx ui.Context) {
@@ -121,17 +124,19 @@ func (p *connectPage) drawClinic(platform shared.Platform) part {
 	}
 	input := tag("input[type=text]").attr("id", idClinic).attr("name", "clinic").class("input").test("clinic-address").
 		attr("autocomplete", "off").attr("autocapitalize", "none").attr("spellcheck", "false").attr("inputmode", "url").
-		attr("aria-describedby", "clinic-hint").attr("placeholder", platform.Hint).
+		attr("placeholder", platform.Hint).
 		on("input", p.shell, p.typed, "clinic", platform.ID)
 	if p.complaint != "" {
-		input = input.attr("aria-invalid", "true")
+		input = input.attr("aria-invalid", "true").attr("aria-describedby", idClinicComplaint+" clinic-hint")
+	} else {
+		input = input.attr("aria-describedby", "clinic-hint")
 	}
 	parts := []part{
 		tag("label.label").attr("for", idClinic).text(w.Clinic), input,
 		tag("p.hint[id=clinic-hint]").text(hint),
 	}
 	if p.complaint != "" {
-		parts = append(parts, tag("p.complaint[role=alert]@clinic-complaint").text(p.complaint))
+		parts = append(parts, tag("p.complaint[role=alert]@clinic-complaint").attr("id", idClinicComplaint).text(p.complaint))
 	}
 	if len(platform.Clinics) > 0 {
 		parts = append(parts, p.drawKnown(platform))
@@ -164,14 +169,14 @@ func (p *connectPage) drawScopes(platform shared.Platform) part {
 		return tag("p.quiet").text(w.Connect.AsksLater)
 	}
 	return tag("div.asks@asks").body(
-		tag("h2.label").text(w.Connect.Asks), p.scopeList(platform.Scopes), tag("p.hint").text(w.Connect.AsksLater))
+		tag("h2.label").text(w.Connect.Asks), p.scopeList(platform.Scopes, iconCheck), tag("p.hint").text(w.Connect.AsksLater))
 }
 
-// scopeList says scopes in words.
-func (p *page) scopeList(scopes []string) part {
+// scopeList says scopes in words, each behind a sign.
+func (p *page) scopeList(scopes []string, sign string) part {
 	items := make([]part, len(scopes))
 	for i, scope := range scopes {
-		items[i] = tag("li").attr("data-scope", scope).body(icon(iconCheck), tag("span").text(p.shell.words.Scope(scope)))
+		items[i] = tag("li").attr("data-scope", scope).body(icon(sign), tag("span").text(p.shell.words.Scope(scope)))
 	}
 	return tag("ul.scopes").body(items...)
 }
@@ -195,7 +200,7 @@ func (p *connectPage) submit(_ ui.Context, e ui.Event) {
 
 func (p *connectPage) start() {
 	request := shared.ConnectRequest{
-		Platform: p.platforms[p.chosen].ID, Clinic: strings.TrimSpace(p.clinic), Context: p.shell.from,
+		Platform: p.platforms[p.chosen].ID, Clinic: address(p.clinic), Context: p.shell.from,
 	}
 	if request.Context.Page == "" {
 		request.Context.Page = shared.PageHome
@@ -213,6 +218,10 @@ func (p *connectPage) start() {
 		p.depart(url, err, p.start)
 	})
 }
+
+// address is what was typed, without what a phone's keyboard adds to it: spaces around it and a capital letter. Whether
+// it is a clinic's, Locum decides.
+func address(typed string) string { return strings.ToLower(strings.TrimSpace(typed)) }
 
 // clinicReason says why an address was refused; a reason without words of its own is said in general.
 func (p *connectPage) clinicReason(reason string) string {

@@ -115,17 +115,17 @@ func (p *connectionsPage) drawLife(c shared.Connection) part {
 
 func (p *connectionsPage) drawGrants(c shared.Connection) part {
 	w := p.shell.words.Connections
-	group := func(test, title string, scopes []string, note string) part {
+	group := func(test, title string, scopes []string, note, sign string) part {
 		if len(scopes) == 0 {
 			return nil
 		}
 		return tag("details.grants").test(test).body(
 			tag("summary").body(tag("span").text(title), tag("span.count").text(strconv.Itoa(len(scopes)))),
 			when(note != "", func() part { return tag("p.hint").text(note) }),
-			p.scopeList(scopes))
+			p.scopeList(scopes, sign))
 	}
 	return tag("div.grant-groups").body(
-		group("granted", w.Granted, c.Scopes, ""), group("more", w.More, c.More, ""), group("excess", w.Excess, c.Excess, w.ExcessText))
+		group("granted", w.Granted, c.Scopes, "", iconCheck), group("more", w.More, c.More, "", iconPlus), group("excess", w.Excess, c.Excess, w.ExcessText, iconWarn))
 }
 
 func (p *connectionsPage) drawBudgets(c shared.Connection) part {
@@ -160,7 +160,7 @@ func classes(b shared.Budget) []string {
 func (p *connectionsPage) drawActions(c shared.Connection) part {
 	w := p.shell.words.Connections
 	action := func(test, class, text string, do func(ui.Context, ui.Event)) part {
-		return tag("button[type=button]").class(class).test(test).text(text).on("click", p.shell, do, test, c.ID)
+		return tag("button[type=button]").attr("id", test+"-"+c.ID).class(class).test(test).text(text).on("click", p.shell, do, test, c.ID)
 	}
 	var actions []part
 	if c.State == shared.StateReconnect {
@@ -190,12 +190,20 @@ func (p *connectionsPage) drawConfirm(c shared.Connection) part {
 	if p.ending != "" {
 		yes = yes.attr("disabled", "true")
 	}
-	return tag("div.confirm[role=group]").attr("aria-label", words.Fill(w.DisconnectAsk, "clinic", c.Clinic.Name)).test("disconnect-confirm").body(
+	keep := func() {
+		p.asking = ""
+		p.ctx.Defer(func(ui.Context) { focus("connection-disconnect-" + c.ID) })
+	}
+	return tag("div.confirm[role=group]").on("keydown", p.shell, func(_ ui.Context, e ui.Event) {
+		if e.Get("key").String() == "Escape" && p.ending == "" {
+			keep()
+		}
+	}, "disconnect-escape", c.ID).attr("aria-label", words.Fill(w.DisconnectAsk, "clinic", c.Clinic.Name)).test("disconnect-confirm").body(
 		tag("p").body(tag("strong").text(words.Fill(w.DisconnectAsk, "clinic", c.Clinic.Name)), text(" "), tag("span").text(w.DisconnectText)),
 		tag("div.card-actions").body(
 			yes,
 			tag("button.button[type=button][id=disconnect-no]@disconnect-no").text(w.DisconnectNo).
-				on("click", p.shell, func(ui.Context, ui.Event) { p.asking = "" }, "disconnect-no", c.ID),
+				on("click", p.shell, func(ui.Context, ui.Event) { keep() }, "disconnect-no", c.ID),
 		))
 }
 
@@ -220,5 +228,6 @@ func (p *connectionsPage) disconnect(c shared.Connection) {
 			p.shell.staleConnections()
 			p.shell.forgetClinic(c.ID)
 			p.load()
+			p.ctx.Defer(func(ui.Context) { focus(idTitle) })
 		})
 }

@@ -19,6 +19,7 @@ type observationForm struct {
 	category  string
 	at        string // the clinic's wall clock when the form was opened, "2026-11-22T09:30"
 	complaint string
+	wrong     string // the id of the field that the complaint is about
 }
 
 // measure is a thing that can be recorded: its components as Jane takes them, coded by LOINC and measured in UCUM.
@@ -54,6 +55,8 @@ const (
 	idCategory = "observation-category"
 	idWhen     = "observation-when"
 	idText     = "observation-note"
+
+	idComplaint = "observation-complaint"
 )
 
 // idValue is the field of a measure's n-th value.
@@ -66,7 +69,13 @@ func (p *patientPage) openForm(ui.Context, ui.Event) {
 	p.ctx.Defer(func(ui.Context) { focus(idMeasure) })
 }
 
-func (p *patientPage) closeForm(ui.Context, ui.Event) { p.form = observationForm{} }
+func (p *patientPage) closeForm(ui.Context, ui.Event) { p.endForm() }
+
+// endForm gives the keyboard back to the button that opened the form.
+func (p *patientPage) endForm() {
+	p.form = observationForm{}
+	p.ctx.Defer(func(ui.Context) { focus(idAdd) })
+}
 
 func (p *patientPage) pickMeasure(ctx ui.Context, _ ui.Event) {
 	i, err := strconv.Atoi(ctx.JSSrc().Get("value").String())
@@ -78,6 +87,20 @@ func (p *patientPage) pickMeasure(ctx ui.Context, _ ui.Event) {
 	}
 	p.form.measure, p.form.category, p.form.complaint = i, measures[i].category, ""
 	setField(idCategory, measures[i].category)
+}
+
+// complain says what keeps the form from being sent, and leads to the field that it is about.
+func (p *patientPage) complain(complaint, id string) {
+	p.form.complaint, p.form.wrong = complaint, id
+	p.ctx.Defer(func(ui.Context) { focus(id) })
+}
+
+// checked marks the field that the complaint is about.
+func (f observationForm) checked(id string, input *node) *node {
+	if f.complaint != "" && f.wrong == id {
+		input.attr("aria-invalid", "true").attr("aria-describedby", idComplaint)
+	}
+	return input
 }
 
 func (p *patientPage) drawForm() part {
@@ -97,7 +120,7 @@ func (p *patientPage) drawForm() part {
 	fields := []part{field(idMeasure, w.Observations.Measure, tag("select@observation-measure").body(options...).
 		on("change", p.shell, p.pickMeasure, "measure"))}
 	fields = append(fields,
-		field(idWhen, w.Observations.When, tag("input[type=datetime-local]").attr("value", p.form.at).test("observation-when")),
+		field(idWhen, w.Observations.When, p.form.checked(idWhen, tag("input[type=datetime-local]").attr("value", p.form.at).test("observation-when"))),
 		field(idCategory, w.Observations.Category, tag("select@observation-category").body(kinds...)))
 	for n, part := range chosen.parts {
 		label := w.Observations.Value
@@ -107,17 +130,18 @@ func (p *patientPage) drawForm() part {
 		if unit := unitText(part.Unit); unit != "" {
 			label += " (" + unit + ")"
 		}
-		fields = append(fields, field(idValue(n), label, tag("input[type=text][inputmode=decimal][autocomplete=off][maxlength=12]@observation-value")))
+		fields = append(fields, field(idValue(n), label,
+			p.form.checked(idValue(n), tag("input[type=text][inputmode=decimal][autocomplete=off][maxlength=12]@observation-value"))))
 	}
 	form := tag("form.card.form[method=post][action=#]@observation-form").
 		on("submit", p.shell, p.submit, "observation-form")
 	var complaint part
 	if p.form.complaint != "" {
-		complaint = tag("p.complaint[role=alert]@observation-complaint").text(p.form.complaint)
+		complaint = tag("p.complaint[role=alert]@observation-complaint").attr("id", idComplaint).text(p.form.complaint)
 	}
 	return form.body(
 		tag("div.fields").body(fields...),
-		field(idText, w.Observations.Note, tag("textarea[maxlength=4000]@observation-note")),
+		field(idText, w.Observations.Note, p.form.checked(idText, tag("textarea[maxlength=4000]@observation-note"))),
 		complaint,
 		tag("div.card-actions").body(
 			p.saveButton("observation-save", w.Observations.Save),
@@ -147,16 +171,18 @@ func (p *patientPage) submit(_ ui.Context, e ui.Event) {
 	}
 	wall, err := time.Parse(wallLayout, fieldValue(idWhen))
 	if err != nil {
-		p.form.complaint = p.shell.words.Observations.TimeNeeded
-		focus(idWhen)
+		p.complain(p.shell.words.Observations.TimeNeeded, idWhen)
 		return
 	}
 	o, wrong := chosen.observe(values, fieldValue(idText))
 	if wrong != nil {
-		p.form.complaint = p.shell.words.Observations.Needed
-		if *wrong >= 0 {
-			p.form.complaint = p.shell.words.Observations.NotNumber
-			focus(idValue(*wrong))
+		switch {
+		case *wrong >= 0:
+			p.complain(p.shell.words.Observations.NotNumber, idValue(*wrong))
+		case len(chosen.parts) == 0:
+			p.complain(p.shell.words.Observations.Needed, idText)
+		default:
+			p.complain(p.shell.words.Observations.Needed, idValue(0))
 		}
 		return
 	}
@@ -213,7 +239,8 @@ func (p *patientPage) send(o observation) {
 	clinic := p.shell.clinic(p.connectionID())
 	async(&p.page, func() (observation, error) { return clinic.record(o) }, func(_ observation, err error) {
 		if p.saved(err, func() { p.send(o) }) {
-			p.form, p.opened = observationForm{}, o.Category
+			p.endForm()
+			p.opened = o.Category
 			p.say(p.shell.words.Observations.Saved)
 		}
 	})

@@ -104,14 +104,17 @@ func (p *page) drawClinicBar() part {
 	}
 	id, w := p.connectionID(), p.shell.words.Header
 	known, _ := p.shell.knownConnection(id)
-	bar := tag("div.clinic-bar@clinic-bar")
+	bar := tag("section.clinic-bar@clinic-bar").attr("aria-label", w.ClinicNavigation)
 	name := tag("span.clinic-name@clinic-name")
+	if known.Clinic.Name == "" && p.fail != nil {
+		return bar.attr("hidden", "true") // It will not come.
+	}
 	if known.Clinic.Name == "" {
 		return bar.body(name.body(skeleton("short")))
 	}
 	return bar.body(
 		name.text(known.Clinic.Name),
-		tag("nav.nav").attr("aria-label", w.ClinicNavigation).body(
+		tag("nav.nav").attr("aria-label", known.Clinic.Name).body(
 			p.drawLink("nav-schedule", "/schedule/"+id, w.Schedule, p.name == shared.PageSchedule),
 			p.drawLink("nav-patients", "/patients/"+id, w.Patients, p.name != shared.PageSchedule),
 		),

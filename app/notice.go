@@ -24,7 +24,11 @@ func (p *page) explain() part {
 	say := w.Problem(code)
 	text := words.Fill(say.Text, "time", span(w, max(0, p.wait())), "scope", w.Scope(p.fail.Params["scope"]))
 	notice := tag("div").class("notice notice-"+tone(code)).attr("role", "alert").test("problem").attr("data-code", string(code)).attr("id", idProblem).attr("tabindex", "-1")
-	lines := []part{tag("strong").text(say.Title), tag("p").text(text)}
+	line := tag("p").text(text)
+	if p.pausing() {
+		line = line.attr("aria-live", "off") // Read out once with the notice, and not again each second.
+	}
+	lines := []part{tag("strong").text(say.Title), line}
 	if p.fail.detail != "" {
 		lines = append(lines, tag("p.quiet").text(p.fail.detail))
 	}

@@ -16,11 +16,7 @@ func (p *patientPage) drawObservations() part {
 	if !p.record.may("observations:read") {
 		return section.body(tag("h2.part-title").text(w.Title), p.drawDenied("observations:read"))
 	}
-	head := tag("div.part-head").body(tag("h2.part-title").text(w.Title),
-		when(p.record.may("observations:create") && !p.form.open, func() part {
-			return tag("button.button[type=button]@observation-add").body(icon(iconPlus), tag("span").text(w.Add)).
-				on("click", p.shell, p.openForm, "observation-add")
-		}))
+	head := tag("div.part-head").body(tag("h2.part-title").text(w.Title), p.drawAdd())
 	parts := []part{head, slot(when(p.form.open, p.drawForm))}
 	if len(p.record.observations) == 0 {
 		parts = append(parts, tag("p.quiet@observations-none").text(w.Empty))
@@ -29,6 +25,29 @@ func (p *patientPage) drawObservations() part {
 		parts = append(parts, p.drawCategory(category)...)
 	}
 	return section.body(parts...)
+}
+
+// drawAdd opens the form; where recording is not allowed yet, it leads to where it can be.
+func (p *patientPage) drawAdd() part {
+	w := p.shell.words.Observations
+	switch {
+	case p.form.open:
+		return nil
+	case p.record.may("observations:create"):
+		return tag("button.button[type=button]@observation-add").attr("id", idAdd).body(icon(iconPlus), tag("span").text(w.Add)).
+			on("click", p.shell, p.openForm, "observation-add")
+	}
+	var scopes []string
+	for _, scope := range []string{"observations:create", "observations:update"} {
+		if slices.Contains(p.record.connection.More, scope) {
+			scopes = append(scopes, scope)
+		}
+	}
+	if !slices.Contains(scopes, "observations:create") {
+		return nil
+	}
+	return tag("button.button[type=button]@observation-allow").body(icon(iconKey), tag("span").text(w.Allow)).
+		on("click", p.shell, func(ui.Context, ui.Event) { p.authorize(p.connectionID(), scopes) }, "observation-allow")
 }
 
 // categories are those in which something is recorded.
@@ -100,7 +119,7 @@ func (p *patientPage) drawEntry(o observation) part {
 	parts := []part{tag("div.entry-head").body(
 		tag("span.quiet").body(timeTag(o.at(), z.stamp(o.at())), text(who)),
 		when(p.record.may("observations:update") && o.ID != "" && p.editing != o.ID, func() part {
-			return tag("button.button.button-quiet[type=button]@note-edit").body(icon(iconPen), tag("span").text(w.EditNote)).
+			return tag("button.button.button-quiet[type=button]@note-edit").attr("id", idEdit(o.ID)).body(icon(iconPen), tag("span").text(w.EditNote)).
 				on("click", p.shell, func(ui.Context, ui.Event) { p.edit(o) }, "note-edit", o.ID)
 		}))}
 	if len(values) > 0 {
@@ -115,7 +134,19 @@ func (p *patientPage) drawEntry(o observation) part {
 	return tag("li.entry@entry").attr("data-observation", o.ID).body(parts...)
 }
 
-const idNote = "note-field"
+const (
+	idAdd  = "observation-add"
+	idNote = "note-field"
+)
+
+// idEdit is the button that opens an observation's note.
+func idEdit(observation string) string { return "note-edit-" + observation }
+
+// closeNote gives the keyboard back to the button that opened the note.
+func (p *patientPage) closeNote(observation string) {
+	p.editing = ""
+	p.ctx.Defer(func(ui.Context) { focus(idEdit(observation)) })
+}
 
 // edit opens the note of an observation. The field is filled once and read when it is saved.
 func (p *patientPage) edit(o observation) {
@@ -139,7 +170,7 @@ func (p *patientPage) drawNoteForm(o observation) part {
 		tag("div.card-actions").body(
 			p.saveButton("note-save", w.Observations.SaveNote),
 			tag("button.button.button-quiet[type=button]@note-cancel").text(w.Common.Cancel).
-				on("click", p.shell, func(ui.Context, ui.Event) { p.editing = "" }, "note-cancel", o.ID)))
+				on("click", p.shell, func(ui.Context, ui.Event) { p.closeNote(o.ID) }, "note-cancel", o.ID)))
 }
 
 func (p *patientPage) saveButton(test, label string) part {
@@ -160,7 +191,7 @@ func (p *patientPage) saveNote(id, note string) {
 	async(&p.page, func() (observation, error) { return clinic.changeNote(id, note) },
 		func(_ observation, err error) {
 			if p.saved(err, func() { p.saveNote(id, note) }) {
-				p.editing = ""
+				p.closeNote(id)
 				p.say(p.shell.words.Observations.NoteSaved)
 			}
 		})

@@ -172,7 +172,10 @@ func (p *page) say(notice string) { p.notice, p.noticeAt = notice, time.Now() }
 func (p *page) succeeded() { p.fail, p.again, p.tried = nil, nil, false }
 
 // retry is a click on "try again".
-func (p *page) retry(ui.Context, ui.Event) { p.repeat() }
+func (p *page) retry(ui.Context, ui.Event) {
+	focus(idTitle) // The button goes with the notice.
+	p.repeat()
+}
 
 func (p *page) repeat() {
 	again := p.again

@@ -140,6 +140,7 @@ func (p *patientPage) draw() []part {
 	}
 	return []part{
 		p.drawIdentity(),
+		p.drawReach(),
 		p.drawFailure(),
 		tag("div.record").body(p.drawObservations(), p.drawAppointments()),
 	}
@@ -163,9 +164,17 @@ func (p *patientPage) drawIdentity() part {
 			fact(w.Sex, "patient-sex", text(joinWith(" · ", p.shell.words.Sex(one.Sex), one.Gender))),
 			fact(w.Pronouns, "patient-pronouns", text(one.Pronouns)),
 			fact(w.Number, "patient-number", text(one.Number)),
-			fact(w.Guardian, "patient-guardian", text(one.Guardian)),
-			fact(w.Contact, "patient-contact", text(joinWith(" · ", one.reachable(), one.Email))),
 		))
+}
+
+// drawReach is how to reach the patient. It does not stay in view: on a phone it would leave no room for the record.
+func (p *patientPage) drawReach() part {
+	w, one := p.shell.words.Patient, p.record.patient
+	return slot(when(one.Guardian+one.reachable()+one.Email != "", func() part {
+		return tag("dl.facts.reach").body(
+			fact(w.Guardian, "patient-guardian", text(one.Guardian)),
+			fact(w.Contact, "patient-contact", text(joinWith(" · ", one.reachable(), one.Email))))
+	}))
 }
 
 // fact is one named value; without a value it is left out.
@@ -214,6 +223,9 @@ func (p *patientPage) drawAppointments() part {
 		tag("h2.part-title").text(w.Past), p.drawVisits("past", past, w.NoPast))
 }
 
+// idVisit is the link of a list's n-th appointment.
+func idVisit(list string, n int) string { return list + "-" + strconv.Itoa(n) }
+
 func (p *patientPage) drawVisits(test string, list []appointment, none string) part {
 	if len(list) == 0 {
 		return tag("p.quiet").test(test + "-none").text(none)
@@ -227,7 +239,7 @@ func (p *patientPage) drawVisits(test string, list []appointment, none string) p
 		day := z.day(a.StartAt)
 		items[i] = tag("li.visit").test(test).attr("data-appointment", a.ID).body(
 			tag("div.visit-head").body(
-				tag("a").attr("href", p.scheduleHref(day)).body(timeTag(a.StartAt, z.say(day, shapeDate)+", "+z.clock(a.StartAt))),
+				tag("a").attr("id", idVisit(test, i)).attr("href", p.scheduleHref(day)).body(timeTag(a.StartAt, z.say(day, shapeDate)+", "+z.clock(a.StartAt))),
 				tag("span").class("chip chip-"+a.State).text(w.AppointmentState(a.State))),
 			tag("span.quiet").text(joinWith(" · ", p.record.treatments[a.Treatment], p.record.staff[a.Staff])))
 	}
@@ -240,6 +252,7 @@ func (p *patientPage) drawVisits(test string, list []appointment, none string) p
 				p.all = map[string]bool{}
 			}
 			p.all[test] = true
+			p.ctx.Defer(func(ui.Context) { focus(idVisit(test, visitsShown)) })
 		}, "all", test)
 	return tag("div.slot").body(tag("ul.visits").body(items...), tag("p").body(more))
 }

@@ -64,13 +64,32 @@ const (
 // OnNav empties the page and loads the first patients.
 func (p *patientsPage) OnNav(ctx ui.Context) {
 	defer p.shell.caught()
+	before := p.shell.page
 	p.patientsState = patientsState{}
 	if p.arrive(ctx, p.shell.words.Patients.Title) {
+		p.restore(before)
 		p.load()
 	}
 }
 
+// place is where somebody was in a clinic's patients: in memory only, since what is searched may be a person's name.
+type place struct {
+	connection, text string
+	pager            pager
+}
+
+// restore takes up the search again for whoever comes back from one of its patients; from anywhere else it begins anew.
+func (p *patientsPage) restore(before *page) {
+	kept := p.shell.place
+	if before == nil || before.name != shared.PagePatient || before.connectionID() != p.connectionID() || kept.connection != p.connectionID() {
+		return
+	}
+	p.text, p.wanted, p.pager = kept.text, kept.text, kept.pager
+	p.ctx.Defer(func(ui.Context) { setField(idSearch, kept.text) })
+}
+
 func (p *patientsPage) load() {
+	p.shell.place = place{p.connectionID(), p.text, p.pager}
 	id, text, cursor, typed := p.connectionID(), p.text, p.pager.cursor(), p.typed
 	type answer struct {
 		list listing[patient]
@@ -132,6 +151,7 @@ func (p *patientsPage) turn(to pager) {
 	p.pager, p.loaded, p.list = to, false, listing[patient]{}
 	p.typed++
 	scrollToTop()
+	focus(idTitle) // The button is gone while the page loads.
 	p.load()
 }
 

@@ -97,7 +97,7 @@ func (s *shell) drawSession() part {
 	w := s.words
 	return tag("div.notice.notice-warn[id=session-ending]@session-ending[role=alert]").body(
 		tag("div.notice-words").body(
-			tag("strong").text(words.Fill(w.Session.Ending, "time", span(w, s.remaining()))),
+			tag("strong[role=timer][aria-live=off]").text(words.Fill(w.Session.Ending, "time", span(w, s.remaining()))),
 			tag("p").text(w.Session.EndingText),
 		),
 		tag("button.button[type=button]@session-stay").text(w.Session.Stay).
@@ -109,4 +109,5 @@ func (s *shell) drawSession() part {
 func (s *shell) stay(ui.Context, ui.Event) {
 	s.activeAt = time.Time{}
 	s.touched()
+	focus(idMain) // The button goes with the notice.
 }

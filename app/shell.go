@@ -29,6 +29,7 @@ type shell struct {
 	connections  []shared.Connection
 	connectionAt time.Time
 	from         shared.Context // the page before connecting: where a new connection leads back to
+	place        place          // where in a clinic's patients somebody was last
 	flash        string         // one quiet notice for the page that comes next
 	crashed      bool
 	outdated     bool

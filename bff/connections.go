@@ -87,11 +87,11 @@ func wireAllowance(a throttle.Allowance) shared.Allowance {
 	return shared.Allowance{Limit: a.Limit, Remaining: a.Remaining, Reset: seconds(a.Reset)}
 }
 
-// without gives what is in all and not in some, in order.
+// without gives what is in all and not in some, in order and each once.
 func without(all, some []string) []string {
 	var rest []string
 	for _, one := range all {
-		if !slices.Contains(some, one) {
+		if !slices.Contains(some, one) && !slices.Contains(rest, one) {
 			rest = append(rest, one)
 		}
 	}

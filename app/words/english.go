@@ -37,7 +37,7 @@ var english = Words{
 		ClinicReasons: englishReasons,
 	},
 	Result: Result{
-		Title: "Connecting", Checking: "Finishing the connection…", Done: "Connected", Home: "Back to today",
+		Title: "Connection", Checking: "Finishing the connection…", Done: "Connected", Home: "Back to today",
 		CheckAgain: "Check again", BackTo: "Go back to where you were",
 	},
 	Connections: Connections{
@@ -76,7 +76,7 @@ var english = Words{
 		NoPast: "No appointment so far.", Unnamed: "Name not recorded", AllPast: "Show all {n}",
 	},
 	Observations: Observations{
-		Title: "Observations", Empty: "Nothing has been recorded yet.", Add: "Add an observation", Category: "Category", Measure: "What was measured",
+		Title: "Observations", Empty: "Nothing has been recorded yet.", Add: "Add an observation", Allow: "Allow recording", Category: "Category", Measure: "What was measured",
 		Value: "Value", Note: "Note", When: "When", Save: "Record it", Saving: "Recording…", Saved: "Recorded at the clinic.",
 		EditNote: "Edit the note", SaveNote: "Save the note", NoteSaved: "The note is saved at the clinic.",
 		Trend: "Trend of {name}: {values}", Needed: "Enter a value, or write a note.", NotNumber: "Enter a number, for example 72.",

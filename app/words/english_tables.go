@@ -22,6 +22,7 @@ var englishReasons = Table{
 // englishCauses say why a connection is not as it should be: tokens' codes.
 var englishCauses = Table{
 	{"invalid_grant", "It was withdrawn, or was not used for too long."},
+	{"expired", "It was not used for longer than the platform keeps it."},
 	{"no_refresh_token", "Access has run out, and the platform gave nothing to renew it with."},
 	{"wrong_person", "The platform answered for another account."},
 	{"wrong_clinic", "The platform answered for another clinic."},

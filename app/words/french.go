@@ -77,7 +77,7 @@ var french = Words{
 		NoPast: "Aucun rendez-vous jusqu’ici.", Unnamed: "Nom non renseigné", AllPast: "Tout montrer ({n})",
 	},
 	Observations: Observations{
-		Title: "Observations", Empty: "Rien n’a encore été noté.", Add: "Ajouter une observation", Category: "Catégorie", Measure: "Ce qui a été mesuré",
+		Title: "Observations", Empty: "Rien n’a encore été noté.", Add: "Ajouter une observation", Allow: "Permettre d’en ajouter", Category: "Catégorie", Measure: "Ce qui a été mesuré",
 		Value: "Valeur", Note: "Note", When: "Quand", Save: "Enregistrer", Saving: "Enregistrement…", Saved: "Enregistré à la clinique.",
 		EditNote: "Modifier la note", SaveNote: "Enregistrer la note", NoteSaved: "La note est enregistrée à la clinique.",
 		Trend: "Évolution de {name} : {values}", Needed: "Indiquez une valeur, ou écrivez une note.", NotNumber: "Indiquez un nombre, par exemple 72.",

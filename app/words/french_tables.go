@@ -22,6 +22,7 @@ var frenchReasons = Table{
 // frenchCauses say why a connection is not as it should be: tokens' codes.
 var frenchCauses = Table{
 	{"invalid_grant", "Elle a été retirée, ou n’a pas servi trop longtemps."},
+	{"expired", "Elle n’a pas servi plus longtemps que la plateforme ne la conserve."},
 	{"no_refresh_token", "L’accès est échu, et la plateforme n’a rien donné pour le renouveler."},
 	{"wrong_person", "La plateforme a répondu pour un autre compte."},
 	{"wrong_clinic", "La plateforme a répondu pour une autre clinique."},

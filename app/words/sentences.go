@@ -103,10 +103,10 @@ type Patient struct {
 
 // Observations are a patient's measurements and findings.
 type Observations struct {
-	_                                                                                                                                                                     incomparable
-	Title, Empty, Add, Category, Measure, Value, Note, When, Save, Saving, Saved, EditNote, SaveNote, NoteSaved, Trend, Needed, NotNumber, NoteOnly, By, More, TimeNeeded string
-	Yes, No                                                                                                                                                               string
-	Readings                                                                                                                                                              Plural
+	_                                                                                                                                                                            incomparable
+	Title, Empty, Add, Allow, Category, Measure, Value, Note, When, Save, Saving, Saved, EditNote, SaveNote, NoteSaved, Trend, Needed, NotNumber, NoteOnly, By, More, TimeNeeded string
+	Yes, No                                                                                                                                                                      string
+	Readings                                                                                                                                                                     Plural
 }
 
 // Session is said about the practitioner's own session.
