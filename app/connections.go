@@ -107,8 +107,11 @@ func (p *connectionsPage) drawLife(c shared.Connection) part {
 		kept = words.Fill(w.Connections.Kept, "time", span(w, time.Duration(c.KeptSeconds)*time.Second))
 	}
 	since := words.Fill(w.Connections.Since, "date", z.say(z.day(c.ConnectedAt), shapeDate))
-	if c.State == shared.StateReconnect {
+	switch c.State {
+	case shared.StateReconnect:
 		return tag("p.quiet").text(since)
+	case shared.StateDegraded: // What renews itself does so once the platform answers.
+		return tag("p.quiet@connection-life").text(since + ". " + kept)
 	}
 	return tag("p.quiet@connection-life").text(since + ". " + fresh + " " + kept)
 }
