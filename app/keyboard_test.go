@@ -129,6 +129,24 @@ func TestClinicBarDoesNotWaitForever(t *testing.T) {
 	})
 }
 
+func TestUnreachableIsNotCalledFresh(t *testing.T) {
+	for state, fresh := range map[string]bool{shared.StateConnected: true, shared.StateDegraded: false, shared.StateReconnect: false} {
+		t.Run(state, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, connection := newWire(), clinicOne()
+				connection.State, connection.FreshSeconds = state, 300
+				w.json("GET "+shared.PathConnections, shared.Connections{Connections: []shared.Connection{connection}})
+				b := openTab(t, w, shared.PageConnections)
+				b.visit("/connections")
+				b.settle()
+				if got := strings.Contains(b.html(), "fresh for another"); got != fresh {
+					t.Errorf("said to be fresh: %v", got)
+				}
+			})
+		})
+	}
+}
+
 func TestAddress(t *testing.T) {
 	for typed, want := range map[string]string{
 		" Harbour.example ":         "harbour.example",
