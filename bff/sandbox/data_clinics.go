@@ -154,9 +154,9 @@ type staffSpec struct {
 var weekend = []time.Weekday{time.Saturday, time.Sunday}
 
 var clinicSpecs = [...]clinicSpec{{
-	key: harbour, name: "Harbour Test Physiotherapy", id: "90210", zone: "America/Vancouver", locale: "en-CA",
-	city: "Vancouver", province: "BC", postal: "V0V 0V0", coords: "49.2890,-123.1110",
-	area: "604", primary: "#0b6e75", secondary: "#f2b35d",
+	key: harbour, name: "Harbour Test Physiotherapy", id: "90210", zone: "America/Toronto", locale: "en-CA",
+	city: "Toronto", province: "ON", postal: "M0M 0M0", coords: "43.6400,-79.3800",
+	area: "416", primary: "#0b6e75", secondary: "#f2b35d",
 	sites: [2]siteSpec{{"Pier Nine", "9 Sample Pier", ""}, {"Lighthouse Lane", "12 Lighthouse Lane", "Unit 404"}},
 	kinds: []kindSpec{
 		{"Physiotherapy", "Physiotherapist", "physiotherapy", []offerSpec{
