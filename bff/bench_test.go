@@ -5,12 +5,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -58,7 +60,7 @@ func open(t *testing.T, change func(*config.Config, *bff.Options)) *bench {
 	public := &url.URL{Scheme: "http", Host: "localhost:" + port}
 	dir := t.TempDir()
 	b.cfg = &config.Config{PublicURL: public, DataDir: filepath.Join(dir, "data"), MasterKeyFile: filepath.Join(dir, "key")}
-	must(t, bff.EnsureKeyFile(b.cfg.MasterKeyFile))
+	furnish(t, dir)
 	options := bff.Options{Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	if change != nil {
 		change(b.cfg, &options)
@@ -103,9 +105,52 @@ func (b *bench) register() {
 	for _, p := range b.cfg.Platforms {
 		must(b.t, b.server.SetClientSecret(p.ID, secret.New(client.Secret)))
 	}
+}
+
+// furnished are the files of a data directory in which both practitioners have their accounts, and its key: made once,
+// since a password is costly to hash.
+var furnished = sync.OnceValues(func() (map[string][]byte, error) {
+	dir, err := os.MkdirTemp("", "locum-test-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	cfg := &config.Config{PublicURL: &url.URL{Scheme: "http", Host: "localhost"}, DataDir: filepath.Join(dir, "data"),
+		MasterKeyFile: filepath.Join(dir, "key")}
+	if err := bff.EnsureKeyFile(cfg.MasterKeyFile); err != nil {
+		return nil, err
+	}
+	server, err := bff.Open(cfg, bff.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, err
+	}
 	for _, login := range []string{loginOne, loginTwo} {
-		_, err := b.server.Accounts().Add(login, login+" surname", secret.New(password))
-		must(b.t, err)
+		if _, err := server.Accounts().Add(login, login+" surname", secret.New(password)); err != nil {
+			return nil, errors.Join(err, server.Close())
+		}
+	}
+	if err := server.Close(); err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	err = filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		files[strings.TrimPrefix(path, dir)], err = os.ReadFile(path)
+		return err
+	})
+	return files, err
+})
+
+// furnish puts them into dir.
+func furnish(t *testing.T, dir string) {
+	t.Helper()
+	files, err := furnished()
+	must(t, err)
+	must(t, os.Mkdir(filepath.Join(dir, "data"), 0o700))
+	for name, content := range files {
+		must(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
 	}
 }
 
@@ -147,13 +192,12 @@ func (b *bench) raw(request string) (a answer, closed bool) {
 	must(b.t, err)
 	defer conn.Close()
 	must(b.t, conn.SetDeadline(time.Now().Add(10*time.Second)))
-	_, err = io.WriteString(conn, request)
-	must(b.t, err)
+	_, unsent := io.WriteString(conn, request) // a server that refuses early closes while we still write
 	reader := bufio.NewReader(conn)
 	method, _, _ := strings.Cut(request, " ")
 	response, err := http.ReadResponse(reader, &http.Request{Method: method})
 	if err != nil {
-		b.t.Fatalf("no answer to %q: %v", short(request), err)
+		b.t.Fatalf("no answer to %q: %v, %v", short(request), err, unsent)
 	}
 	a = answer{status: response.StatusCode, header: response.Header}
 	a.body, err = io.ReadAll(response.Body)
@@ -239,8 +283,16 @@ func (b *bench) form(path string, header [][2]string, values url.Values) answer 
 	return b.do(request{"POST", path, all, values.Encode()})
 }
 
-// signIn signs a practitioner in with the password.
+// signIn starts a session as the form does once the password has been found right.
 func (b *bench) signIn(login string) browser {
+	b.t.Helper()
+	session, err := b.server.StartSession(login)
+	must(b.t, err)
+	return browser{bench: b, session: session}
+}
+
+// typePassword signs in by the form.
+func (b *bench) typePassword(login string) browser {
 	b.t.Helper()
 	a := b.form(shared.PathSignIn, nil, url.Values{"login": {login}, "password": {password}})
 	if a.status != http.StatusSeeOther || a.header.Get("Location") != "/" {

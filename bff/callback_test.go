@@ -191,10 +191,9 @@ func TestT024NoOpenRedirect(t *testing.T) {
 		for _, name := range []string{"return_to", "next", "redirect", "rd", "url"} {
 			values.Set(name, target)
 		}
-		for _, path := range []string{shared.PathSignIn, shared.PathSignIn + "?next=" + url.QueryEscape(target)} {
-			if a := b.form(path, [][2]string{{"Referer", target}}, values); a.header.Get("Location") != "/" {
-				t.Errorf("%q leads to %q", target, a.header.Get("Location"))
-			}
+		path := shared.PathSignIn + "?next=" + url.QueryEscape(target)
+		if a := b.form(path, [][2]string{{"Referer", target}}, values); a.header.Get("Location") != "/" {
+			t.Errorf("%q leads to %q", target, a.header.Get("Location"))
 		}
 		a := b.form(shared.PathSignOut+"?next="+url.QueryEscape(target), nil, values)
 		if a.header.Get("Location") != shared.PathSignIn {

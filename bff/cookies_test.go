@@ -156,7 +156,9 @@ func TestT088T006SignOutEndsOnTheServer(t *testing.T) {
 	}
 	back, err := b.sandbox.Approve(authorization, "robin@example.test", false)
 	must(t, err)
-	one.callback(back)
+	if a := one.callback(back); a.status != http.StatusBadRequest {
+		t.Errorf("the attempt outlives its session: %d", a.status)
+	}
 	if n := b.sandbox.Count(sandbox.EndpointToken); n != 0 {
 		t.Errorf("an authorization of the ended session was redeemed %d times", n)
 	}
@@ -182,5 +184,9 @@ func TestT088PasswordAndDisableEndSessions(t *testing.T) {
 		t.Errorf("a disabled account signs in: %d", a.status)
 	}
 	must(t, b.server.SetDisabled(loginTwo, false))
-	b.signIn(loginTwo)
+	two = b.typePassword(loginTwo)
+	must(t, b.server.Accounts().SetDisabled(loginTwo, true)) // which ends no session that the server knows
+	if a := two.read(shared.PathSession); a.status != http.StatusUnauthorized {
+		t.Errorf("a session of a disabled account: %d", a.status)
+	}
 }

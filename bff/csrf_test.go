@@ -1,6 +1,7 @@
 package bff_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -137,6 +138,10 @@ func TestT077AnswersAreNoContent(t *testing.T) {
 		"module":          {{"Sec-Fetch-Site", "same-origin"}, {"Sec-Fetch-Mode", "cors"}, {"Sec-Fetch-Dest", "script"}},
 		"worker":          {{"Sec-Fetch-Site", "same-origin"}, {"Sec-Fetch-Mode", "same-origin"}, {"Sec-Fetch-Dest", "worker"}},
 		"object":          {{"Sec-Fetch-Dest", "object"}},
+		"navigation":      {{"Sec-Fetch-Mode", "navigate"}},
+		"no-cors":         {{"Sec-Fetch-Mode", "no-cors"}},
+		"websocket":       {{"Sec-Fetch-Mode", "websocket"}, {"Sec-Fetch-Dest", "empty"}},
+		"neighbour":       {{"Sec-Fetch-Site", "same-site"}},
 		"foreign script":  {{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Mode", "no-cors"}, {"Sec-Fetch-Dest", "script"}},
 		"foreign fetch":   {{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Mode", "cors"}, {"Sec-Fetch-Dest", "empty"}},
 		"neighbour fetch": {{"Sec-Fetch-Site", "same-site"}, {"Sec-Fetch-Mode", "cors"}, {"Sec-Fetch-Dest", "empty"}},
@@ -188,7 +193,9 @@ func TestT012OnlyASignedInPersonBegins(t *testing.T) {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 	}
-	for name, text := range map[string]string{"no JSON": "x", "unknown field": `{"return_to":"/"}`, "two values": `{} {}`, "array": `[]`, "empty": ""} {
+	full, err := json.Marshal(body)
+	must(t, err)
+	for name, text := range map[string]string{"no JSON": "x", "unknown field": strings.Replace(string(full), "{", `{"return_to":"/",`, 1), "two values": `{} {}`, "array": `[]`, "empty": ""} {
 		r := request{"POST", shared.PathConnect, [][2]string{one.cookies(), {"Origin", b.origin}, {shared.HeaderClient, "app"},
 			{"Content-Type", "application/json"}}, text}
 		if a := b.do(r); a.status != http.StatusBadRequest {

@@ -82,6 +82,10 @@ func TestDemoCards(t *testing.T) {
 		if a := click(b, loginTwo); a.status != http.StatusUnauthorized {
 			t.Errorf("a login without a card: %d", a.status)
 		}
+		must(t, b.server.SetDisabled(loginOne, true))
+		if a := click(b, loginOne); a.status != http.StatusUnauthorized {
+			t.Errorf("a disabled account: %d", a.status)
+		}
 	})
 	t.Run("from elsewhere", func(t *testing.T) {
 		b := open(t, func(cfg *config.Config, o *bff.Options) { cards(cfg, o); trust(cfg, true) })

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"locum/bff"
 	"locum/bff/proxy"
@@ -27,7 +28,7 @@ var compactJOSE = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*\.[A-
 // the middle of a connected day; no answer holds anything the sandbox minted, and no JSON key that is not described.
 func TestT004NoRouteReturnsTokenMaterial(t *testing.T) {
 	b := open(t, nil)
-	one, two := b.signIn(loginOne), b.signIn(loginTwo)
+	one, two := b.typePassword(loginOne), b.typePassword(loginTwo)
 	id := one.connect("jane", 0, "robin@example.test")
 	keys := describedKeys(t)
 	patient := firstPatient(t, one, id)
@@ -228,5 +229,39 @@ func TestEveryCodeHasItsMeaning(t *testing.T) {
 func TestHeaderNamesAgree(t *testing.T) {
 	if proxy.HeaderBudgetEndpoint != shared.HeaderBudgetEndpoint || proxy.HeaderBudgetClinic != shared.HeaderBudgetClinic {
 		t.Error("proxy and shared name the budget headers differently")
+	}
+}
+
+// TestT089WhatThePageDoesIsNoActivity: reading and asking for an outcome leave the idle clock alone, what a person does
+// sets it back.
+func TestT089WhatThePageDoesIsNoActivity(t *testing.T) {
+	b := open(t, nil)
+	one := b.signIn(loginOne)
+	id := one.connect("jane", 0, "robin@example.test")
+	active := func() time.Time {
+		at, err := b.server.LastActive(one.session)
+		must(t, err)
+		return at
+	}
+	for _, r := range b.server.Routes() {
+		path := strings.NewReplacer("{connection}", id, "{platform}", "jane", "{patient}", "x", "*", "api/2026-01-01/patients").Replace(r[1])
+		before := active()
+		switch {
+		case r[0] == http.MethodGet:
+			one.read(path)
+		case path == shared.PathOutcome:
+			one.change(r[0], path, shared.OutcomeRequest{ClientState: clientState()})
+		case strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/proxy/"):
+			one.change(r[0], path, nil)
+			if !active().After(before) {
+				t.Errorf("%s %s does not count", r[0], path)
+			}
+			continue
+		default:
+			continue
+		}
+		if !active().Equal(before) {
+			t.Errorf("%s %s counts as activity", r[0], path)
+		}
 	}
 }
