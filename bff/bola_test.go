@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"locum/bff"
 	"locum/bff/sandbox"
 	"locum/shared"
 )
@@ -55,6 +58,11 @@ func TestT080NotYoursIsNotFound(t *testing.T) {
 	}
 	if after := b.sandbox.Stats(); !equalStats(before, after) {
 		t.Errorf("the platform was asked: %v, then %v", before, after)
+	}
+	trail, err := os.ReadFile(filepath.Join(b.cfg.DataDir, bff.AuditFile))
+	must(t, err)
+	if n := strings.Count(string(trail), `"kind":"refused"`); n != 14 { // seven routes, two ids; the anonymous are in the log
+		t.Errorf("%d refusals are recorded, want 14", n)
 	}
 	var list shared.Connections
 	must(t, json.Unmarshal(two.read(shared.PathConnections).body, &list))

@@ -3,6 +3,7 @@ package bff_test
 import (
 	"bytes"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -86,6 +87,7 @@ func TestT110OneRecordPerCall(t *testing.T) {
 		}
 	}
 	one.read("/proxy/v1/" + id + "/api/2026-01-01/nothing")
+	one.read("/proxy/v1/" + strings.Repeat("x", 65) + patientsPath)
 	b.stop()
 	must(t, b.server.Close())
 	master, err := vault.ReadKeyFile(b.cfg.MasterKeyFile)
@@ -97,6 +99,11 @@ func TestT110OneRecordPerCall(t *testing.T) {
 	must(t, err)
 	if report.Intents != calls || report.Open != 0 || report.Lines < calls {
 		t.Errorf("the trail holds %+v for %d calls", report, calls)
+	}
+	text, err := os.ReadFile(filepath.Join(b.cfg.DataDir, bff.AuditFile))
+	must(t, err)
+	if n := bytes.Count(text, []byte(`"kind":"refused"`)); n != 2 {
+		t.Errorf("%d refused calls are recorded, want 2", n)
 	}
 }
 

@@ -49,7 +49,7 @@ func (s *Server) beginConnect(c *fiber.Ctx) error {
 		Flow:    cookieValue(e.cookies, s.cookies.flow), RequestID: e.id, Remote: e.remote.String(),
 	})
 	if err != nil {
-		return err
+		return s.recordForeign(c, r.Connection, err)
 	}
 	s.cookies.setFlow(c, begun.Flow.Reveal())
 	return answer(c, shared.ConnectAnswer{AuthorizationURL: begun.AuthorizationURL})

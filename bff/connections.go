@@ -8,6 +8,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"locum/bff/platform"
+	"locum/bff/proxy"
 	"locum/bff/throttle"
 	"locum/bff/tokens"
 	"locum/shared"
@@ -29,12 +30,9 @@ func (s *Server) listConnections(c *fiber.Ctx) error {
 // showConnection is GET /api/v1/connections/{connection}. Another's is as unknown as one that never was.
 func (s *Server) showConnection(c *fiber.Ctx) error {
 	id := c.Params("connection")
-	if !shared.ValidID(id) {
-		return &failure{code: shared.CodeNotFound}
-	}
 	view, err := s.tokens.Get(exchangeOf(c.Context()).session.Practitioner, id)
 	if err != nil {
-		return err
+		return s.recordForeign(c, id, err)
 	}
 	return answer(c, s.wireConnection(view))
 }
@@ -43,16 +41,29 @@ func (s *Server) showConnection(c *fiber.Ctx) error {
 // says whether the platform confirmed as well (RFC 7009 §2.2).
 func (s *Server) disconnect(c *fiber.Ctx) error {
 	id := c.Params("connection")
-	if !shared.ValidID(id) {
-		return &failure{code: shared.CodeNotFound}
-	}
 	ctx, cancel := s.call()
 	defer cancel()
 	revoked, err := s.tokens.Disconnect(ctx, exchangeOf(c.Context()).session.Practitioner, id)
 	if err != nil {
-		return err
+		return s.recordForeign(c, id, err)
 	}
 	return answer(c, shared.Disconnected{Revoked: revoked})
+}
+
+// recordForeign writes into the audit trail that somebody asked for a connection which is not theirs (T080, T110), and gives
+// err back. Other errors are no such thing.
+func (s *Server) recordForeign(c *fiber.Ctx, id string, err error) error {
+	if explain(err).code != shared.CodeNotFound {
+		return err
+	}
+	if !shared.ValidID(id) {
+		id = "" // it may be anything, of any length
+	}
+	e := exchangeOf(c.Context())
+	ctx, cancel := s.call()
+	defer cancel()
+	return s.proxy.Refused(ctx, &proxy.Request{RequestID: e.id, Practitioner: e.session.Practitioner, Session: e.session.ID,
+		Remote: e.remote.String(), Connection: id, Method: c.Method()}, err)
 }
 
 // wireConnection is what the app shows of a connection. A platform that is no longer configured is named by its id.

@@ -18,13 +18,17 @@ var proxyPrefix = strings.Count(shared.PathProxy, "/") + 1
 func (s *Server) callPlatform(c *fiber.Ctx) error {
 	e := exchangeOf(c.Context())
 	segments := e.path.Segments()
-	if len(segments) <= proxyPrefix || !shared.ValidID(segments[proxyPrefix-1]) {
+	if len(segments) <= proxyPrefix {
 		return &failure{code: shared.CodeNotFound}
+	}
+	connection := segments[proxyPrefix-1]
+	if !shared.ValidID(connection) {
+		connection = "" // nobody's: refused as such, and recorded like every refused call (T110)
 	}
 	header := &c.Request().Header
 	request := proxy.Request{
 		RequestID: e.id, Practitioner: e.session.Practitioner, Session: e.session.ID, Remote: e.remote.String(),
-		Connection: segments[proxyPrefix-1], Method: c.Method(), Path: e.path.After(proxyPrefix),
+		Connection: connection, Method: c.Method(), Path: e.path.After(proxyPrefix),
 		Query: string(c.Request().URI().QueryString()), Body: c.Request().Body(),
 		ContentType: string(header.ContentType()), Accept: c.Get(fiber.HeaderAccept),
 		AcceptLanguage: c.Get(fiber.HeaderAcceptLanguage), IfNoneMatch: c.Get(fiber.HeaderIfNoneMatch),

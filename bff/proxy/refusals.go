@@ -73,6 +73,17 @@ func (c *call) refused(ctx context.Context, err error) error {
 	return err
 }
 
+// Refused records an access to a connection that was refused before it became a call, within the same bounds, and gives
+// err back, or why there is no record. Of r it reads who, whose connection and the method.
+func (p *Proxy) Refused(ctx context.Context, r *Request, err error) error {
+	if !p.enter() {
+		return err
+	}
+	defer p.calls.Done()
+	c := call{proxy: p, request: r}
+	return c.refused(ctx, err)
+}
+
 // recordTotals writes the numbers of refused calls without a record of their own.
 func (p *Proxy) recordTotals(ctx context.Context, counted map[string]int) {
 	for practitioner, n := range counted {
