@@ -13,7 +13,7 @@ import (
 // policy is the header set of one kind of answer.
 type policy struct {
 	headers []header
-	// cache is the Cache-Control of an answer that did not set its own.
+	// cache is the Cache-Control; where it is not no-store, an answer may have set its own.
 	cache string
 }
 
@@ -34,12 +34,15 @@ type policies struct {
 // 'wasm-unsafe-eval'; no policy allows an escape hatch, and Trusted Types are off limits altogether.
 const (
 	cspNothing = "default-src 'none'; frame-ancestors 'none'; sandbox"
-	cspForm    = "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
+	// A worker whose file comes with sandbox may not start (CSP3 §6.3.2), and the one that we serve has to: to end itself.
+	cspAsset = "default-src 'none'; frame-ancestors 'none'"
+	cspForm  = "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
 		"form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'" + cspReport
 	cspPage = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; " +
 		"font-src 'self'; connect-src 'self'; worker-src 'none'; manifest-src 'self'; form-action 'self'; base-uri 'none'; " +
 		"object-src 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'" + cspReport
 	cspReport = "; report-to csp"
+	noStore   = "no-store"
 )
 
 // features that no page of Locum uses and no injected one shall.
@@ -70,12 +73,12 @@ func newPolicies(public *url.URL, build string) policies {
 	}
 	reports := [2]string{"Reporting-Endpoints", `csp="` + pathReports + `"`}
 	return policies{
-		api:      newPolicy(cspNothing, "same-origin", "no-store", [2]string{shared.HeaderBuild, build}),
+		api:      newPolicy(cspNothing, "same-origin", noStore, [2]string{shared.HeaderBuild, build}),
 		page:     newPolicy(cspPage, "same-origin", "no-cache", reports),
-		form:     newPolicy(cspForm, "same-origin", "no-store", reports),
-		callback: newPolicy(cspNothing, "no-referrer", "no-store"),
-		message:  newPolicy(cspForm, "no-referrer", "no-store", reports),
-		asset:    newPolicy(cspNothing, "same-origin", "no-cache"),
+		form:     newPolicy(cspForm, "same-origin", noStore, reports),
+		callback: newPolicy(cspNothing, "no-referrer", noStore),
+		message:  newPolicy(cspForm, "no-referrer", noStore, reports),
+		asset:    newPolicy(cspAsset, "same-origin", "no-cache"),
 	}
 }
 
@@ -84,7 +87,7 @@ func (p *policy) apply(header *fasthttp.ResponseHeader) {
 	for _, line := range p.headers {
 		header.SetCanonical(line.name, line.value)
 	}
-	if len(header.Peek(fiber.HeaderCacheControl)) == 0 {
+	if p.cache == noStore || len(header.Peek(fiber.HeaderCacheControl)) == 0 {
 		header.Set(fiber.HeaderCacheControl, p.cache)
 	}
 	header.Del(fiber.HeaderServer)

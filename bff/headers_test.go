@@ -119,6 +119,9 @@ func TestT096ContentSecurityPolicy(t *testing.T) {
 			t.Errorf("%s: %s", name, csp)
 		}
 	}
+	if csp := answers["worker"].header.Get("Content-Security-Policy"); strings.Contains(csp, "sandbox") {
+		t.Errorf("the worker that is to end itself may not start: %s", csp)
+	}
 	if strings.Contains(answers["sign-in page"].header.Get("Content-Security-Policy"), "script-src") {
 		t.Error("the sign-in page may run script")
 	}

@@ -31,6 +31,16 @@ func (s *Server) logExchange(ctx *fasthttp.RequestCtx, e *exchange) {
 	s.log.LogAttrs(ctx, level, "request", attributes...)
 }
 
+// transportLog takes what fasthttp says about connections, which it would print past the structured log. Only its own
+// sentences go in, never what they are filled with: an error there may quote the request. Each unreadable request has its
+// line from onUnreadable already.
+type transportLog struct{ log *slog.Logger }
+
+// Printf is fasthttp's Logger.
+func (l transportLog) Printf(format string, _ ...any) {
+	l.log.Debug("connection", "about", format)
+}
+
 // methodName is the method where it is one that Locum answers; a strange one is a caller's text and stays out.
 func methodName(method []byte) string {
 	if allowedMethod(method) {

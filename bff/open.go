@@ -36,6 +36,10 @@ func Open(cfg *config.Config, o Options) (*Server, error) {
 	s.origin = cfg.PublicURL.Scheme + "://" + cfg.PublicURL.Host
 	s.host = []byte(cfg.PublicURL.Host)
 	s.life, s.end = context.WithCancel(context.Background())
+	var err error
+	if s.tls, err = readTLS(cfg.TLS); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	if err := s.openRooms(o); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -149,6 +153,9 @@ func (s *Server) openFront() error {
 	}
 	if s.assets, err = newAssets(static, map[string][]byte{wasmExec: glue}); err != nil {
 		return err
+	}
+	if !s.assets.built {
+		s.log.Warn("this binary was built without the browser half: every page will say so; build it with make")
 	}
 	if s.pages, err = renderPages(s.assets); err != nil {
 		return err

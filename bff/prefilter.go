@@ -217,7 +217,7 @@ func (s *Server) forwardedFor(ctx *fasthttp.RequestCtx, peer netip.Addr) netip.A
 		if err != nil {
 			return peer
 		}
-		peer = hop.Unmap()
+		peer = hop.Unmap().WithZone("") // a zone would be the sender's own text
 		if !s.trusted(peer) {
 			return peer
 		}

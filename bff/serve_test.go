@@ -12,12 +12,14 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -138,6 +140,12 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	missing.MasterKeyFile = filepath.Join(t.TempDir(), "none")
 	if _, err := bff.Open(&missing, bff.Options{}); err == nil {
 		t.Error("no master key is needed")
+	}
+	none := filepath.Join(t.TempDir(), "none.pem")
+	tlsless := *b.cfg
+	tlsless.TLS = &config.TLS{CertFile: none, KeyFile: none}
+	if _, err := bff.Open(&tlsless, bff.Options{}); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "tls in the configuration") {
+		t.Errorf("no certificate: %v", err)
 	}
 	if a := b.get(shared.PathReady); a.status != http.StatusOK {
 		t.Errorf("the first one is harmed: %d %s", a.status, a.body)

@@ -72,6 +72,7 @@ type Server struct {
 	cookies  cookies
 	reports  reportBudget
 
+	tls    *tls.Config // nil: plain http
 	http   *fasthttp.Server
 	router fasthttp.RequestHandler
 
@@ -91,6 +92,9 @@ const (
 	idleTimeout = 75 * time.Second
 	lastWait    = 20 * time.Second // for answers under way when Serve ends
 	sweepEvery  = time.Minute
+	// connections open at once: with their buffers and a full body each, a third of a gigabyte at the very worst. One more
+	// is closed by fasthttp's own bare 503, the only answer that no handler of ours sees.
+	connections = 4096
 )
 
 // Accounts is who may sign in.
@@ -109,7 +113,7 @@ func (s *Server) SetClientSecret(id string, v secret.String) error {
 func (s *Server) newHTTP() {
 	app := fiber.New(fiber.Config{
 		Immutable: true, StrictRouting: true, CaseSensitive: true, DisableStartupMessage: true,
-		BodyLimit: bodyLimit, ReadBufferSize: headerLimit,
+		BodyLimit: bodyLimit, ReadBufferSize: headerLimit, Concurrency: connections,
 		ReadTimeout: readTimeout, WriteTimeout: sendTimeout, IdleTimeout: idleTimeout,
 		EnableTrustedProxyCheck: true, TrustedProxies: prefixes(s.cfg), EnableIPValidation: true,
 		DisablePreParseMultipartForm: true, ErrorHandler: s.onError,
@@ -122,6 +126,7 @@ func (s *Server) newHTTP() {
 	s.http.ExpectHandler = s.refuseExpectation
 	s.http.NoDefaultServerHeader = true
 	s.http.SecureErrorLogMessage = true
+	s.http.Logger = transportLog{s.log}
 	s.http.CloseOnShutdown = true
 }
 
@@ -143,21 +148,33 @@ func (s *Server) refuseExpectation(ctx *fasthttp.RequestCtx) int {
 	return fiber.StatusExpectationFailed
 }
 
-// Serve answers on ln until ctx ends, then takes no new connection and finishes what was begun. TLS, where configured,
-// offers HTTP/1.1 alone: fasthttp has no HTTP/2, and a browser would choose it if it were offered.
+// readTLS reads the certificate before anything is served. HTTP/1.1 alone is offered: fasthttp has no HTTP/2, and a
+// browser would choose it if it were offered.
+func readTLS(files *config.TLS) (*tls.Config, error) {
+	if files == nil {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(files.CertFile, files.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the TLS certificate: %w; tls in the configuration names PEM files, %s and its key %s",
+			err, files.CertFile, files.KeyFile)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}, nil
+}
+
+// Serve answers on ln until ctx ends, then takes no new connection and finishes what was begun. It speaks TLS where that
+// is configured.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	if s.cfg.TLS != nil {
-		pair, err := tls.LoadX509KeyPair(s.cfg.TLS.CertFile, s.cfg.TLS.KeyFile)
-		if err != nil {
-			return fmt.Errorf("read the TLS certificate: %w", errors.Join(err, ln.Close()))
-		}
-		ln = tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12,
-			NextProtos: []string{"http/1.1"}})
+	if s.tls != nil {
+		ln = tls.NewListener(ln, s.tls)
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.http.Serve(ln) }()
 	select {
 	case err := <-served:
+		if err == nil { // fasthttp's word for a listener that somebody else has closed
+			err = net.ErrClosed
+		}
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}

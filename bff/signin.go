@@ -84,7 +84,7 @@ func (s *Server) signIn(c *fiber.Ctx) error {
 	defer cancel()
 	cookie, started, err := s.sessions.Start(who.ID)
 	if err != nil {
-		return err
+		return s.refuseSignIn(c, form.Get("login"), err)
 	}
 	event := audit.Event{Kind: "sign_in", RequestID: e.id, Practitioner: who.ID, Session: started.ID, Remote: e.remote.String()}
 	if err := s.audit.Event(ctx, event); err != nil {
