@@ -90,7 +90,7 @@ func TestDemoKeepsItsDirectory(t *testing.T) {
 
 // TestDemoListensOnLoopbackOnly, since its sign-in is one click.
 func TestDemoListensOnLoopbackOnly(t *testing.T) {
-	for _, address := range []string{":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:0", "example.test:0", "nonsense"} {
+	for _, address := range []string{":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:0", "127.0.0.2:0", "example.test:0", "nonsense"} {
 		if d, err := demo.Start(t.Context(), demo.Options{Listen: address}); err == nil {
 			must(t, d.Close())
 			t.Errorf("%s is accepted", address)
