@@ -45,6 +45,8 @@ func (c configured) hint(err error) error {
 	switch {
 	case errors.As(err, &key) && errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("%w; create it with: locum keys create -c %s", err, c.Config)
+	case errors.Is(err, vault.ErrWrongKey):
+		return fmt.Errorf("%w: master_key_file in %s must name the key that was there when this data directory was made", err, c.Config)
 	case errors.Is(err, vault.ErrInUse):
 		return fmt.Errorf("%w: stop the running Locum, then run this again", err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 
@@ -12,7 +13,7 @@ import (
 type serveCommand struct{ configured }
 
 // Run serves until the context ends, then stops in order: no new requests, running ones finished, tokens stored.
-func (c serveCommand) Run(ctx context.Context, std streams) error {
+func (c serveCommand) Run(ctx context.Context, std streams) (err error) {
 	cfg, err := config.Load(c.Config)
 	if err != nil {
 		return err
@@ -22,10 +23,10 @@ func (c serveCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return c.hint(err)
 	}
-	defer server.Close()
+	defer func() { err = errors.Join(err, server.Close()) }()
 	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w", cfg.Listen, err)
+		return fmt.Errorf("%w; free the address, or choose another by listen: in %s", err, c.Config)
 	}
 	log.Info("serving", "address", listener.Addr().String(), "public_url", cfg.PublicURL.String())
 	return server.Serve(ctx, listener)
