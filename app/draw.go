@@ -1,7 +1,7 @@
 package app
 
 // SVG is drawn by elements with presentation attributes: the content security policy allows no style attribute, and
-// every element needs the namespace of its own (GOAPP: createElement would make an unknown HTML element).
+// every element needs the namespace of its own: createElement would make an unknown HTML element.
 
 const svgNamespace = "http://www.w3.org/2000/svg"
 

@@ -109,7 +109,7 @@ func (s *Server) SetClientSecret(id string, v secret.String) error {
 }
 
 // newHTTP builds Fiber's router and fasthttp's server with nothing left at a default that trusts, echoes or waits for
-// ever (GOAPP §5).
+// ever.
 func (s *Server) newHTTP() {
 	app := fiber.New(fiber.Config{
 		Immutable: true, StrictRouting: true, CaseSensitive: true, DisableStartupMessage: true,

@@ -116,8 +116,8 @@ func (k *Keeper) keepRaw(h *held, c *vault.Connection, answer oauth.Answer) erro
 
 // mayReplay says whether the stored refresh token may be presented again although an earlier attempt's outcome is
 // unknown. It is safe with a platform that does not rotate (K0, O0), and so far the only way with one whose kind is not
-// known: no kind is learned yet, so this is where the read-only probe by introspection comes in (next issue), after
-// which an unknown kind and every rotating one is probed first. The current access token works on meanwhile.
+// known. No kind is learned yet: once it is, by a read-only introspection, every rotating kind and an unknown one must be
+// probed here before anything is replayed. The current access token works on meanwhile.
 func mayReplay(kind string) bool {
 	switch kind {
 	case "", "K0", "O0":
