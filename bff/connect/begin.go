@@ -158,25 +158,11 @@ func (c *Connector) leadsBack(back vault.Context) bool {
 	if c.pages != nil && (!listed || len(back.Params) != len(names)) {
 		return false
 	}
-	if !isID(back.Page) || len(back.Params) > maxContextParam {
+	if !platform.ValidID(back.Page) || len(back.Params) > maxContextParam {
 		return false
 	}
 	for name, value := range back.Params {
-		if !isID(name) || !isID(value) || c.pages != nil && !slices.Contains(names, name) {
-			return false
-		}
-	}
-	return true
-}
-
-// isID says whether s is an opaque id as a path of ours may hold it: 1 to 64 of [A-Za-z0-9._~-], not "." or "..".
-func isID(s string) bool {
-	if s == "" || len(s) > 64 || s == "." || s == ".." {
-		return false
-	}
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '~' || c == '-') {
+		if !platform.ValidID(name) || !platform.ValidID(value) || c.pages != nil && !slices.Contains(names, name) {
 			return false
 		}
 	}

@@ -49,7 +49,7 @@ func (p *Platform) Grant(claims oauth.Claims, clinic string) (Grant, error) {
 		return Grant{}, &GrantError{GrantBadToken, "resource_access has another shape"}
 	}
 	staff, ok := clinicClaim(claims.Extra["resource_owner"], clinic, "staff_members")
-	if !ok || slices.ContainsFunc(staff, func(id string) bool { return !validID(id) }) {
+	if !ok || slices.ContainsFunc(staff, func(id string) bool { return !ValidID(id) }) {
 		return Grant{}, &GrantError{GrantBadToken, "resource_owner has another shape"}
 	}
 	return Grant{Subject: claims.Subject, SID: claims.SID, Scopes: slices.Clone(claims.Scopes), Roles: roles, StaffMembers: staff}, nil

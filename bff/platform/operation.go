@@ -99,7 +99,7 @@ func (r *rule) fit(tail string) int {
 		switch {
 		case w == g:
 			literals++
-		case !isName(w) || !validID(g):
+		case !isName(w) || !ValidID(g):
 			return -1
 		}
 	}

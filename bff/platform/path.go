@@ -82,8 +82,10 @@ func byteSet(chars string) *[256]bool {
 	return &set
 }
 
-// validID says whether s is an identifier as Locum sends it to a platform: 1 to 64 bytes of [A-Za-z0-9._~-].
-func validID(s string) bool {
+// ValidID says whether s is an opaque identifier as a path may hold it and as Locum sends it to a platform: 1 to 64 bytes of
+// [A-Za-z0-9._~-], not "." or "..". It is the same rule as shared.ValidID, which this room may not import; a test of bff
+// compares the two.
+func ValidID(s string) bool {
 	if s == "" || len(s) > 64 || s == "." || s == ".." {
 		return false
 	}
