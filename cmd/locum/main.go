@@ -25,6 +25,7 @@ type commands struct {
 	Secret  secretCommand  `cmd:"" help:"The client secrets that platforms gave you."`
 	Account accountCommand `cmd:"" help:"The practitioners who may sign in."`
 	Audit   auditCommand   `cmd:"" help:"The audit trail."`
+	Compact compactCommand `cmd:"" help:"Rewrite the vault under a new key, so that nothing of what was deleted is left in it."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

@@ -139,6 +139,22 @@ func knownPlatform(cfg *config.Config, id string) error {
 	return fmt.Errorf("the configuration names no platform %q; it has: %s", id, strings.Join(names, ", "))
 }
 
+type compactCommand struct{ configured }
+
+// Run compacts the vault.
+func (c compactCommand) Run(std streams) error {
+	cfg, opened, err := c.vault()
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	if err := opened.Compact(); err != nil {
+		return err
+	}
+	fmt.Fprintf(std.out, "rewrote the vault in %s under a new key; what was deleted is gone from it\n", cfg.DataDir)
+	return nil
+}
+
 type accountCommand struct {
 	Add      accountAddCommand      `cmd:"" help:"Let a practitioner sign in; the password is read from standard input."`
 	Password accountPasswordCommand `cmd:"" help:"Set a practitioner's password; it is read from standard input."`
