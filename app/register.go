@@ -19,7 +19,7 @@ func Register(lang string) {
 		switch {
 		case ui.IsServer: // An exact path of the last Register wins; of regular expressions the first would.
 			ui.Route(p.Sample, make)
-		case strings.Contains(p.Pattern, "{"):
+		case len(p.Names()) > 0:
 			ui.RouteWithRegexp(pagePattern(p.Pattern), make)
 		default:
 			ui.Route(p.Pattern, make)

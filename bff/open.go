@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"locum/bff/account"
 	"locum/bff/audit"
@@ -130,13 +129,7 @@ func (s *Server) clientSecret(id string) (secret.String, error) {
 func contextPages() map[string][]string {
 	list := map[string][]string{}
 	for _, page := range shared.Pages {
-		names := []string{}
-		for segment := range strings.SplitSeq(page.Pattern, "/") {
-			if name, ok := strings.CutPrefix(segment, "{"); ok {
-				names = append(names, strings.TrimSuffix(name, "}"))
-			}
-		}
-		list[page.Name] = names
+		list[page.Name] = page.Names()
 	}
 	return list
 }

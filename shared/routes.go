@@ -54,6 +54,17 @@ const (
 // authorization server).
 func CallbackPath(platform string) string { return "/connect/" + platform + "/callback" }
 
+// Names are the {names} of the page's pattern, in order; empty, never nil, where it has none.
+func (p Page) Names() []string {
+	names := []string{}
+	for segment := range strings.SplitSeq(p.Pattern, "/") {
+		if name, ok := placeholder(segment); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // MatchPage finds the page whose pattern fits path and the values of the pattern's {names}. A path that fits none
 // answers false. It compares segment by segment; nothing is decoded or cleaned.
 func MatchPage(path string) (Page, map[string]string, bool) {
