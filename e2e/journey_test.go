@@ -120,9 +120,7 @@ func TestConnectAndSeeToday(t *testing.T) {
 	b.until("the banner names "+family, `document.querySelector('`+by("identity")+`')?.innerText.includes(`+strconv.Quote(family)+`)`)
 	b.shot("7-patient")
 
-	patients := strings.Replace(strings.SplitN(b.where(), "?", 2)[0], "/patients/", "/", 1)
-	connection := strings.Split(strings.TrimPrefix(patients, d.URL+"/"), "/")[0]
-	b.open(d.URL + "/patients/" + connection)
+	b.open(d.URL + "/patients/" + b.connections())
 	b.ready("patients")
 	b.see(by("patient-row"))
 	b.shot("8-patients")

@@ -38,8 +38,8 @@ type Platform struct {
 // ClinicLink names a clinic by its address: an origin such as https://clinic.janeapp.com.
 type ClinicLink struct{ Name, URL string }
 
-// KnownScope says whether a scope may be asked for: some operation needs it, or it is offline_access (OpenID Connect
-// Core §11).
+// KnownScope says whether a scope means anything here: some operation needs it, or it is offline_access (OpenID Connect
+// Core §11). Whether a practitioner may be asked for it is what Offers says.
 func (p *Platform) KnownScope(scope string) bool {
 	if scope == "offline_access" {
 		return true
