@@ -104,8 +104,9 @@ func TestT006NothingStaysBehind(t *testing.T) {
 	name := b.toPatient(0)
 	patient := b.where()
 	b.signOut(d)
-	b.do(chromedp.NavigateBack())
-	b.at(d.URL + "/sign-in")
+	// Back opens the patient's page, which leaves for the sign-in page at once: the way there is not waited for.
+	mustEvaluate[bool](b, `(window.before = true, history.back(), true)`)
+	b.until("Back has led to a new sign-in page", `!window.before && document.readyState === "complete" && location.pathname === "/sign-in"`)
 	offline(b, true)
 	for _, address := range []string{patient, d.URL + "/", d.URL + "/connections"} {
 		_ = chromedp.Do(b.ctx, chromedp.Navigate(address)) // fails: there is no network
