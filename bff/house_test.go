@@ -33,19 +33,24 @@ var mayImport = map[string]string{
 	"bff/proxy":    "bff/tokens bff/throttle bff/platform bff/vault bff/audit bff/secret",
 	"bff": "bff/secret bff/throttle bff/audit bff/oauth bff/vault bff/platform bff/account bff/session bff/config bff/tokens " +
 		"bff/connect bff/proxy web shared app app/words",
+	"bff/check":  "bff/config bff/platform bff/oauth bff/account bff/vault bff/secret",
 	"bff/demo":   "bff bff/sandbox bff/account bff/config bff/platform bff/secret",
-	"cmd/locum":  "bff/config bff bff/demo bff/account bff/audit bff/vault bff/oauth bff/platform bff/secret",
+	"cmd/locum":  "bff/config bff bff/check bff/demo bff/account bff/audit bff/vault bff/oauth bff/platform bff/secret",
 	"cmd/wasm":   "app",
 	"cmd/assets": "",
 	// cmd/wasm/nethttp stands in for net/http in the browser half, by overlay: nothing imports it.
 	"cmd/wasm/nethttp": "",
 	"e2e":              "bff/demo bff/sandbox shared",
+	"e2e/crash":        "bff/sandbox",
+	"e2e/wire":         "bff/demo bff/sandbox",
+	"e2e/cve":          "bff/demo bff/sandbox shared",
+	"cmd/bench":        "bff/sandbox",
 }
 
 // importers says which of our packages may import an outside module: its one room in the house.
 var importers = map[string]string{
-	"github.com/gofiber/fiber/v2":             "bff",
-	"github.com/valyala/fasthttp":             "bff bff/proxy",
+	"github.com/gofiber/fiber/v2":             "bff cmd/bench",
+	"github.com/valyala/fasthttp":             "bff bff/proxy cmd/bench",
 	"go.etcd.io/bbolt":                        "bff/vault",
 	"github.com/tink-crypto/tink-go/v2":       "bff/vault",
 	"github.com/maxence-charriere/go-app/v10": "app bff cmd/wasm",
