@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"sync"
 	"time"
 
@@ -58,8 +59,10 @@ type ClientConfig struct {
 // concurrent use and must be closed.
 type Client struct {
 	config ClientConfig
-	http   *http.Client
-	keys   *keySet
+	// wire is a transport and no http.Client: it knows no redirect, so an endpoint that redirects gives an answer like any
+	// other and never a new destination (RFC 9700 §4.12), and no cookies.
+	wire *http.Transport
+	keys *keySet
 
 	clock clock
 
@@ -81,7 +84,7 @@ const (
 var ErrClosed = errors.New("oauth client is closed")
 
 // NewClient makes a client without touching the network. It refuses endpoints that are not https, except http on a
-// literal loopback address, and endpoints with user information, a query or a fragment (RFC 6749 §3.1, §3.2).
+// literal loopback address (localhost too, where only browsers go), and endpoints with user information, a query or a fragment (RFC 6749 §3.1, §3.2).
 func NewClient(config ClientConfig) (*Client, error) {
 	if err := config.check(); err != nil {
 		return nil, err
@@ -91,11 +94,7 @@ func NewClient(config ClientConfig) (*Client, error) {
 	}
 	c := &Client{config: config}
 	c.life, c.end = context.WithCancel(context.Background())
-	c.http = &http.Client{
-		Transport: c.transport(),
-		// A token endpoint that redirects is an error, never a new destination (RFC 9700 §4.12).
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	c.wire = c.transport()
 	c.keys = &keySet{client: c}
 	return c, nil
 }
@@ -107,7 +106,7 @@ func (c *Client) Close() {
 	c.mu.Unlock()
 	c.end()
 	c.flying.Wait()
-	c.http.CloseIdleConnections()
+	c.wire.CloseIdleConnections()
 }
 
 // enter counts one piece of work that Close has to wait for.
@@ -141,19 +140,25 @@ func (c *Client) transport() *http.Transport {
 	}
 }
 
-// dial opens a connection that dies with the client. net/http lets a dial outlive the request that asked for it, hence
-// the deadline and the count.
+// dial opens a connection that dies with the client, and soon after its request's deadline in any case. net/http lets a
+// dial outlive the request that asked for it, hence the deadline and the count; and it stops watching a connection whose
+// server claims to switch protocols, hence the deadline on the connection itself.
 func (c *Client) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	if err := c.enter(); err != nil {
 		return nil, err
 	}
 	defer c.flying.Done()
-	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	until := time.Now().Add(c.config.Timeout)
+	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	defer context.AfterFunc(c.life, cancel)()
 	conn, err := c.config.Dial(ctx, network, addr)
 	if err != nil {
-		return nil, err
+		return nil, &dialError{err}
+	}
+	if err := conn.SetDeadline(until.Add(time.Second)); err != nil {
+		_ = conn.Close()
+		return nil, &dialError{err}
 	}
 	return &ownedConn{Conn: conn, stop: context.AfterFunc(c.life, func() { _ = conn.Close() })}, nil
 }
@@ -169,6 +174,13 @@ func (c *ownedConn) Close() error {
 	return c.Conn.Close()
 }
 
+// dialError is an error from before a byte of the server's was read.
+type dialError struct{ err error }
+
+func (e *dialError) Error() string { return e.err.Error() }
+
+func (e *dialError) Unwrap() error { return e.err }
+
 func (c ClientConfig) check() error {
 	switch {
 	case c.ID == "":
@@ -182,41 +194,48 @@ func (c ClientConfig) check() error {
 	for _, e := range []struct {
 		name, url string
 		optional  bool
+		browser   bool // the browser goes there, not this client
 	}{
-		{"issuer", s.Issuer, false}, {"authorization endpoint", s.Authorization, false},
-		{"token endpoint", s.Token, false}, {"jwks", s.JWKS, false}, {"redirect uri", c.RedirectURI, false},
-		{"revocation endpoint", s.Revocation, true}, {"introspection endpoint", s.Introspection, true},
-		{"end session endpoint", s.EndSession, true},
+		{name: "issuer", url: s.Issuer}, {name: "authorization endpoint", url: s.Authorization},
+		{name: "token endpoint", url: s.Token}, {name: "jwks", url: s.JWKS},
+		{name: "redirect uri", url: c.RedirectURI, browser: true},
+		{name: "revocation endpoint", url: s.Revocation, optional: true},
+		{name: "introspection endpoint", url: s.Introspection, optional: true},
+		{name: "end session endpoint", url: s.EndSession, optional: true, browser: true},
 	} {
 		if e.url == "" && e.optional {
 			continue
 		}
-		if err := checkURL(e.url); err != nil {
+		if err := checkURL(e.url, e.browser); err != nil {
 			return fmt.Errorf("oauth client: %s: %w", e.name, err)
 		}
 	}
 	return nil
 }
 
-// checkURL accepts https URLs, and http ones of this machine.
-func checkURL(raw string) error {
+// checkURL accepts https URLs, and http ones of this machine: at a literal loopback address, or, where only a browser goes,
+// localhost, which browsers never resolve elsewhere.
+func checkURL(raw string, browser bool) error {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
 		return errors.New("not a URL")
-	case u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.Opaque != "":
+	case u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.Opaque != "" || !isPort(u.Port()):
 		return errors.New("not a plain absolute URL")
-	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+	case u.Scheme == "https", u.Scheme == "http" && (isLoopback(u.Hostname()) || browser && u.Hostname() == "localhost"):
 		return nil
 	}
 	return errors.New("not https (http is for loopback only)")
 }
 
-// isLoopback says whether host is a literal loopback address, or localhost, which browsers never resolve elsewhere.
+// isLoopback says whether host is a literal loopback address.
 func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.IsLoopback()
+}
+
+// isPort says whether s is a port number, or nothing.
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return s == "" || err == nil && n > 0
 }

@@ -2,6 +2,8 @@ package oauth
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -45,6 +47,8 @@ var (
 	ErrSecret = errors.New("no client secret")
 	// ErrTooLarge says that an answer was larger than 64 kB.
 	ErrTooLarge = errors.New("answer too large")
+	// ErrCertificate says that nothing was sent because the server's certificate is not accepted.
+	ErrCertificate = errors.New("the server's certificate is not accepted")
 	// ErrNoEndpoint says that the server has no such endpoint.
 	ErrNoEndpoint = errors.New("no such endpoint")
 )
@@ -109,7 +113,7 @@ func (c *Client) post(ctx context.Context, endpoint string, form url.Values) (An
 	request.GetBody = nil
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	answer, date, err := c.do(ctx, request)
-	if err == nil {
+	if err == nil && answer.Status == http.StatusOK { // a gateway's page of errors may come out of a cache
 		c.clock.learn(date, answer.ReceivedAt)
 	}
 	return answer, err
@@ -132,11 +136,14 @@ func (c *Client) do(ctx context.Context, request *http.Request) (answer Answer, 
 	}
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", "Locum")
-	response, err := c.http.Do(request.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	response, err := c.wire.RoundTrip(request.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
 		return Answer{}, "", &TransportError{Sent: sent.Load(), Err: cause(err, sent.Load())}
 	}
 	defer response.Body.Close()
+	if response.StatusCode < http.StatusOK { // 101: what follows is no HTTP, and nobody asked to switch
+		return Answer{}, "", &TransportError{Sent: true, Err: errAnswer}
+	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
 	switch {
 	case err != nil:
@@ -148,20 +155,51 @@ func (c *Client) do(ctx context.Context, request *http.Request) (answer Answer, 
 	return answer, response.Header.Get("Date"), nil
 }
 
-// errAnswer stands for every error of net/http about what a server said, since such an error quotes the server, which may
-// have repeated what it was sent.
-var errAnswer = errors.New("unusable HTTP answer")
+// errAnswer and errHandshake stand for every error of net/http and crypto/tls about what a server said, since such an error
+// quotes the server, which chooses its words and may have repeated what it was sent.
+var (
+	errAnswer    = errors.New("unusable HTTP answer")
+	errHandshake = errors.New("no TLS connection")
+)
 
-// cause is an error of net/http without the URL, and without anything that the server said.
+// cause is an error of net/http without anything that the server said: ours, the network's, or one of a closed list.
 func cause(err error, sent bool) error {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
-		err = wrapped.Err
-	}
+	var dialled *dialError
 	var network net.Error
-	switch {
-	case !sent, errors.As(err, &network), errors.Is(err, context.Canceled), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return err
+	if errors.As(err, &dialled) {
+		return dialled.err
 	}
-	return errAnswer
+	for _, known := range []error{context.Canceled, io.ErrUnexpectedEOF, io.EOF, http.ErrSchemeMismatch} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	switch fault := certificateFault(err); {
+	case fault != nil:
+		return fault
+	case errors.As(err, &network):
+		return network
+	case sent:
+		return errAnswer
+	}
+	return errHandshake
+}
+
+// certificateFault says what is wrong with a certificate, nil for any other error.
+func certificateFault(err error) error {
+	var host x509.HostnameError
+	var authority x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	var other *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &host):
+		return fmt.Errorf("%w: it is for another host", ErrCertificate)
+	case errors.As(err, &authority):
+		return fmt.Errorf("%w: it is not signed by an authority that this machine trusts", ErrCertificate)
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return fmt.Errorf("%w: it is expired or not valid yet", ErrCertificate)
+	case errors.As(err, &other):
+		return ErrCertificate
+	}
+	return nil
 }
