@@ -64,6 +64,10 @@ fuzz: ## every fuzz target for 30 s; a finding leaves its input under testdata/f
 	  echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 30s -fuzzminimizetime 5s $$p || \
 	  { test -z "$$(git status --porcelain -uall | grep testdata/fuzz)" || exit 1; echo "no finding: Go's fuzzer ran into its own time limit"; }; done; done
 
+.PHONY: crash
+crash: build ## the crash campaign: 1,000 × kill -9, and a failing disk at every call (LOCUM_CRASH=N for another number)
+	LOCUM_CRASH=$${LOCUM_CRASH:-1000} $(GO) test -count=1 -timeout 60m -v ./e2e/crash
+
 .PHONY: check
 check: ## exactly what CI runs
 	.ci/run
