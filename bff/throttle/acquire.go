@@ -21,7 +21,7 @@ func (l *Limiter) Acquire(ctx context.Context, r Request) (*Permit, error) {
 	}
 	now := l.now()
 	class.limit, c.all.limit = r.Limits.Endpoint, r.Limits.Clinic
-	if len(c.queue) == 0 && class.open(now) && c.all.open(now) {
+	if len(c.queue)+len(c.promises) == 0 && class.open(now) && c.all.open(now) {
 		p := c.take(class, r.Class, now)
 		c.mu.Unlock()
 		return p, nil
@@ -39,12 +39,9 @@ func (l *Limiter) Acquire(ctx context.Context, r Request) (*Permit, error) {
 
 // claim asks for a place in the queue. The claim it answers is either served (ready is nil) or waits.
 func (c *clinic) claim(ctx context.Context, r Request, class *rule, now time.Duration) (*claim, error) {
-	x := c.kept(r, class, now)
-	if x == nil {
-		x = &claim{class: class, name: r.Class, practitioner: r.Practitioner, background: r.Background}
-		c.enqueue(x)
-	}
-	x.deadline = forever
+	x := &claim{class: class, name: r.Class, practitioner: r.Practitioner, background: r.Background, deadline: forever}
+	x.due = c.takeUp(r, class, now)
+	c.enqueue(x)
 	if deadline, ok := ctx.Deadline(); ok {
 		x.deadline = deadline.Sub(c.limiter.epoch)
 	}

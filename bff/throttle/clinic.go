@@ -15,32 +15,30 @@ type clinic struct {
 	gone     bool // dropped from the Limiter: look it up again
 	all      rule
 	classes  map[string]*rule
-	queue    []*claim // in the order of service
-	waiting  int      // claims of the queue that somebody waits for; the others are promises
-	turn     uint64   // tag of the last claim served
+	queue    []*claim   // in the order of service: those who took up a promise, then the others
+	waiting  int        // how many of them have been told to wait
+	promises []*promise // in the order in which they are due
+	missed   float64    // the part of the promises for which nobody came, lately
+	turn     uint64     // tag of the last claim served
 	last     [2]uint64
 	slow     time.Duration // a high estimate of how long an answer takes
 	timer    *time.Timer
 	timerFor time.Duration // when the timer fires; 0 when it is not set
 }
 
-// claim is one place in the queue: a call that waits, or the promise made to one that was refused.
+// claim is a call that waits.
 type claim struct {
 	class        *rule
 	name         string // of the class
 	practitioner string
 	background   bool
 	tag          uint64
-	promised     bool
-	due, expires time.Duration // of a promise
-	deadline     time.Duration // of a call that waits
+	due          time.Duration // of the promise that it took up, or 0
+	deadline     time.Duration
 	ready        chan struct{} // closed once permit or refused is set, and both stay; nil while nobody waits on it
 	permit       *Permit
 	refused      *RefusedError
 }
-
-// keptFor is how long a promised place is kept: Retry-After is rounded up to a second, and the way here takes time.
-const keptFor = 5 * time.Second
 
 const forever = time.Duration(1<<63 - 1)
 
@@ -60,14 +58,17 @@ func (c *clinic) take(class *rule, name string, now time.Duration) *Permit {
 	return &Permit{clinic: c, class: class, name: name, taken: now}
 }
 
-// enqueue puts a claim behind those of its kind, interactive ones before background ones of the same tag.
+// enqueue puts a claim behind those of its kind, interactive ones before background ones of the same tag. Who took up a
+// promise comes before all who did not.
 func (c *clinic) enqueue(x *claim) {
 	kind, step := 0, uint64(stepInteractive)
 	if x.background {
 		kind, step = 1, stepBackground
 	}
-	x.tag = max(c.turn, c.last[kind]) + step
-	c.last[kind] = x.tag
+	if x.due == 0 {
+		x.tag = max(c.turn, c.last[kind]) + step
+		c.last[kind] = x.tag
+	}
 	i := len(c.queue)
 	for i > 0 && x.before(c.queue[i-1]) {
 		i--
@@ -76,38 +77,29 @@ func (c *clinic) enqueue(x *claim) {
 }
 
 func (x *claim) before(y *claim) bool {
-	return x.tag < y.tag || x.tag == y.tag && !x.background && y.background
-}
-
-// kept finds the place that was promised to this practitioner for now.
-func (c *clinic) kept(r Request, class *rule, now time.Duration) *claim {
-	for _, x := range c.queue {
-		if x.promised && x.due <= now && x.class == class && x.practitioner == r.Practitioner && x.background == r.Background {
-			x.promised = false
-			return x
-		}
+	switch {
+	case x.due != 0 || y.due != 0:
+		return y.due == 0 || x.due != 0 && x.due < y.due
+	case x.tag == y.tag:
+		return !x.background && y.background
 	}
-	return nil
+	return x.tag < y.tag
 }
 
-// dispatch serves every claim that can be served without delaying one that is ahead: those ahead hold a permit of the
-// clinic and of their class each, unless their class is frozen. Then it sets the timer for the next change.
+// dispatch serves every claim that can be served without delaying one that is ahead or promised: for each of those ahead a
+// permit of its class is set aside, and one of the clinic for the moment at which it can have that. Then it sets the timer
+// for the next change.
 func (c *clinic) dispatch(now time.Duration) {
-	c.all.held = 0
-	for _, x := range c.queue {
-		x.class.held = 0
-	}
+	c.keep(now)
 	left := c.queue[:0]
 	for _, x := range c.queue {
 		switch {
-		case x.promised && x.expires <= now:
-			continue
 		case x.class.frozen > now || c.all.frozen > now:
-		case !x.promised && c.all.free(now) > c.all.held && x.class.free(now) > x.class.held:
+		case c.all.free(now) > c.all.held && x.class.free(now) > x.class.held:
 			c.serve(x, now)
 			continue
 		default:
-			c.all.held++
+			c.all.keep(x.class.after(x.class.held, now, c.slow), now+c.slow)
 			x.class.held++
 		}
 		left = append(left, x)
@@ -141,8 +133,7 @@ func (c *clinic) remove(x *claim) {
 
 // start estimates when a claim of the queue can be served, and names the key it waits for longest.
 func (c *clinic) start(x *claim, now time.Duration) (time.Duration, string) {
-	ahead, aheadInClass := 0, 0
-	frozen := x.class.frozen > now
+	ahead, aheadInClass := c.promisedBefore(x, now)
 	for _, y := range c.queue {
 		if y == x {
 			break
@@ -150,7 +141,7 @@ func (c *clinic) start(x *claim, now time.Duration) (time.Duration, string) {
 		if y.class == x.class {
 			aheadInClass++
 		}
-		if frozen || y.class.frozen <= now {
+		if x.class.frozen > now || y.class.frozen <= now {
 			ahead++
 		}
 	}
@@ -161,37 +152,32 @@ func (c *clinic) start(x *claim, now time.Duration) (time.Duration, string) {
 	return all, c.key
 }
 
-// refuse takes a claim out of the queue, and where not too many are promised puts a promise in its place: whoever comes
-// back at the time told finds it. It never lets one practitioner hold more than an eighth of the promises. The promise is
-// a claim of its own, because whoever waited on x may not have read its refusal yet.
+// promisedBefore is how many are expected to come and go before x, in the clinic and in its class.
+func (c *clinic) promisedBefore(x *claim, now time.Duration) (all, class int) {
+	for _, p := range c.promises {
+		if x.due != 0 && p.due >= x.due {
+			break
+		}
+		if p.class == x.class {
+			class++
+		}
+		if x.class.frozen > now || p.class.frozen <= now {
+			all++
+		}
+	}
+	return c.expected(all), c.expected(class)
+}
+
+// refuse takes a claim out of the queue and promises it a place.
 func (c *clinic) refuse(x *claim, now time.Duration) *RefusedError {
 	at, key := c.start(x, now)
-	promises, own := 0, 0
-	for _, y := range c.queue {
-		if y.promised {
-			promises++
-			if y.practitioner == x.practitioner {
-				own++
-			}
-		}
-	}
-	if promises < c.limiter.config.MaxQueue && own < max(1, c.limiter.config.MaxQueue/8) {
-		c.queue[slices.Index(c.queue, x)] = &claim{
-			class: x.class, name: x.name, practitioner: x.practitioner, background: x.background, tag: x.tag,
-			promised: true, due: at, expires: at + keptFor,
-		}
-	} else {
-		c.remove(x)
-	}
-	return &RefusedError{RetryAfter: max(at-now, time.Millisecond), Key: key}
+	c.remove(x)
+	return &RefusedError{RetryAfter: max(c.promise(x, at)-now, time.Millisecond), Key: key}
 }
 
 // refuseLate refuses those that wait and can no longer be served before their deadline.
 func (c *clinic) refuseLate(now time.Duration) {
 	for _, x := range slices.Clone(c.queue) {
-		if x.promised {
-			continue
-		}
 		if at, _ := c.start(x, now); at > x.deadline {
 			x.refused = c.refuse(x, now)
 			c.wake(x)
@@ -221,17 +207,12 @@ func (c *clinic) nextChange(now time.Duration) time.Duration {
 	if c.waiting == 0 {
 		return 0
 	}
-	next := forever
-	if at, ok := c.all.next(now); ok {
-		next = at
-	}
+	next := c.all.change(now)
 	for _, x := range c.queue {
-		if at, ok := x.class.next(now); ok {
-			next = min(next, at)
-		}
-		if x.promised {
-			next = min(next, x.expires)
-		}
+		next = min(next, x.class.change(now))
+	}
+	if len(c.promises) > 0 {
+		next = min(next, c.promises[0].expires)
 	}
 	if next == forever {
 		return 0

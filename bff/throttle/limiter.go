@@ -108,10 +108,8 @@ func (l *Limiter) sweep() {
 
 // forgetIdle drops idle classes and says how many.
 func (c *clinic) forgetIdle(now time.Duration) (dropped int) {
-	if c.waiting == 0 && len(c.queue) > 0 {
-		c.dispatch(now) // drops promises that nobody came for
-	}
-	if len(c.queue) > 0 {
+	c.lapse(now)
+	if len(c.queue)+len(c.promises) > 0 {
 		return 0
 	}
 	for name, r := range c.classes {

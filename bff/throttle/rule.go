@@ -14,7 +14,17 @@ type rule struct {
 	out    int           // taken, answer not reported yet
 	back   ring          // times at which reported ones return
 	frozen time.Duration // no request before this moment
-	held   int           // promised to those ahead; scratch of clinic.dispatch
+
+	// What is set aside for promises and for those ahead in the queue, since the last clinic.dispatch.
+	held    int // of the permits that are free
+	covered int // of those that return at a known time, the first so many
+
+	// The account of permits that lie idle for promises.
+	opened  bool
+	spent   bool          // nothing is set aside until it has recovered
+	spare   float64       // permits times seconds that may still lie idle
+	idling  int           // permits that lie idle since charged
+	charged time.Duration // when the account was last written
 }
 
 // window is how long after the answer a permit returns.
@@ -65,16 +75,20 @@ func (r *rule) after(k int, now, slow time.Duration) time.Duration {
 	return max(at+rounds*(slow+r.window()), r.frozen)
 }
 
-// next is the first moment after now at which more can be taken than now, or false.
-func (r *rule) next(now time.Duration) (time.Duration, bool) {
+// change is the first moment after now at which more can be taken than now, or forever.
+func (r *rule) change(now time.Duration) time.Duration {
 	r.back.dropUntil(now)
+	next := forever
 	switch {
 	case r.frozen > now:
-		return r.frozen, true
+		return r.frozen
 	case r.back.size > 0:
-		return r.back.at(0), true
+		next = r.back.at(0)
 	}
-	return 0, false
+	if at, ok := r.spentAt(now); ok {
+		next = min(next, at)
+	}
+	return next
 }
 
 func (r *rule) idle(now time.Duration) bool {
