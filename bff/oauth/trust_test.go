@@ -99,12 +99,14 @@ func (i *issuer) issue(change func(*x509.Certificate)) tls.Certificate {
 // secure serves over TLS and says where. What it logs is dropped.
 func secure(t *testing.T, config *tls.Config, handler http.Handler) string {
 	t.Helper()
-	server := httptest.NewUnstartedServer(handler)
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.TLS = config
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	return server.Listener.Addr().String()
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0)}
+	go server.Serve(listener)
+	t.Cleanup(func() { server.Close() })
+	return listener.Addr().String()
 }
 
 // evil is a listener that must never be reached.
