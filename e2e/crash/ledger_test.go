@@ -21,17 +21,18 @@ type ledger struct {
 	t   testing.TB
 	box *sandbox.Sandbox
 
-	mu       sync.Mutex
-	owner    map[string]string // record in a request -> connection
-	endedIDs []string          // connections that said the platform had ended them, and were not explained yet
+	mu      sync.Mutex
+	owner   map[string]string // record in a request -> connection
+	renewed map[string]bool   // connections that may have a new chain since their last call
+	told    []told            // connections that said the platform had ended them, not explained yet
 
 	minted    string         // the last one read
 	index     map[string]int // token -> its number in its chain
 	chain     map[string]string
-	last      map[string]int // chain -> number of the newest token
-	proven    map[string]int // chain -> newest token that Locum has shown to hold
-	times     map[string]int // refresh token -> presentations
-	replayed  map[string]bool
+	last      map[string]int    // chain -> number of the newest token
+	proven    map[string]int    // chain -> newest token that Locum has shown to hold
+	times     map[string]int    // refresh token -> presentations
+	replayed  map[string]bool   // chains, and "subject issuer"
 	chainOf   map[string]string // connection -> chain
 	processed int               // requests read
 	offset    int64             // of the audit trail
@@ -44,7 +45,7 @@ type ledger struct {
 }
 
 func newLedger(t testing.TB, box *sandbox.Sandbox) *ledger {
-	return &ledger{t: t, box: box, owner: map[string]string{}, index: map[string]int{}, chain: map[string]string{},
+	return &ledger{t: t, box: box, owner: map[string]string{}, renewed: map[string]bool{}, index: map[string]int{}, chain: map[string]string{},
 		last: map[string]int{}, proven: map[string]int{}, times: map[string]int{}, replayed: map[string]bool{},
 		chainOf: map[string]string{}, records: map[string]bool{}, intents: map[string]int{}, seen: map[string]int{},
 		exchanged: map[string]int{}}
@@ -59,10 +60,20 @@ func (l *ledger) record(connection string) string {
 	return id
 }
 
-func (l *ledger) ended(connection string) {
+// told is a connection that said it had ended, and whose login at which issuer it stood on.
+type told struct{ connection, who string }
+
+func (l *ledger) ended(connection, who string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.endedIDs = append(l.endedIDs, connection)
+	l.told = append(l.told, told{connection, who})
+}
+
+// renew notes whether a connection may stand on another chain than its last call did.
+func (l *ledger) renew(connection string, may bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.renewed[connection] = may
 }
 
 // read takes in what has happened since the last time; the server is dead, and its trail lies still.
@@ -81,8 +92,10 @@ func (l *ledger) read(s *site, key []byte) {
 
 // claims are the parts of a token that tell whose it is.
 type claims struct {
-	Type  string `json:"typ"`
-	Login string `json:"sid"`
+	Type    string `json:"typ"`
+	Login   string `json:"sid"`
+	Subject string `json:"sub"`
+	Issuer  string `json:"iss"`
 }
 
 func readClaims(token string) (c claims) {
@@ -145,7 +158,8 @@ func (l *ledger) presented(token string) {
 	chain := l.chain[token]
 	if l.times[token]++; l.times[token] > 1 {
 		l.replays++
-		l.replayed[chain] = true
+		c := readClaims(token)
+		l.replayed[chain], l.replayed[c.Subject+" "+c.Issuer] = true, true
 	}
 	if l.index[token] < l.proven[chain] {
 		l.t.Errorf("a consumed refresh token was presented although its successor had been used (number %d, %d known)", l.index[token], l.proven[chain])
@@ -214,10 +228,14 @@ func (l *ledger) readTrail(path string) {
 // explain asks why connections ended: the one reason that a crash gives is a refresh token that had to be presented again
 // because the answer to it was lost, and a platform that takes that for theft.
 func (l *ledger) explain() {
-	for _, id := range l.endedIDs {
-		if chain := l.chainOf[id]; chain != "" && !l.replayed[chain] {
-			l.t.Errorf("connection %s says that the platform ended it, and nothing explains that", id)
+	for _, one := range l.told {
+		reason := l.chainOf[one.connection]
+		if reason == "" || l.renewed[one.connection] {
+			reason = one.who
+		}
+		if !l.replayed[reason] {
+			l.t.Errorf("connection %s says that the platform ended it, and nothing explains that", one.connection)
 		}
 	}
-	l.endedIDs = nil
+	l.told = nil
 }

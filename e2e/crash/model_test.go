@@ -222,6 +222,7 @@ func (p *person) connected(at place, id string) {
 		p.resurrected("connection %s", id)
 	}
 	*l = link{id: id, state: present}
+	p.ledger.renew(id, true)
 	p.acknowledged()
 }
 
@@ -287,10 +288,10 @@ func (p *person) use(b *browser, at place) {
 		a, err := b.call(l.id, "GET", "/appointments?patient_id%5Beq%5D="+record, "")
 		switch {
 		case err == nil && a.status == http.StatusOK && json.Valid(a.body):
-			p.score.add(func(s *score) { s.calls++ })
+			p.called(l)
 			return
 		case err == nil && a.code() == shared.CodeReconnectNeeded:
-			p.endedByPlatform(l)
+			p.endedByPlatform(at)
 			return
 		case err != nil || time.Now().After(end) || a.status != http.StatusServiceUnavailable:
 			p.lost("connection %s does not work: %v %v", l.id, a, err)
@@ -299,9 +300,19 @@ func (p *person) use(b *browser, at place) {
 	}
 }
 
+// called notes that a call through a connection was answered by the clinic.
+func (p *person) called(l *link) {
+	p.ledger.renew(l.id, false)
+	p.score.add(func(s *score) { s.calls++ })
+}
+
 // endedByPlatform notes a connection that says it needs the practitioner; the ledger is asked whether that is true.
-func (p *person) endedByPlatform(l *link) {
-	l.ended = true
-	p.ledger.ended(l.id)
+func (p *person) endedByPlatform(at place) {
+	p.links[at].ended = true
+	for _, who := range p.site.sandbox.People() {
+		if who.Login == at.jane {
+			p.ledger.ended(p.links[at].id, who.Subject+" "+p.site.sandbox.Issuer(platforms[at.platform]))
+		}
+	}
 	p.score.add(func(s *score) { s.reconnects++ })
 }

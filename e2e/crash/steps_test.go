@@ -123,6 +123,7 @@ func (p *person) connect(b *browser, v *visit) error {
 	if l := p.links[at]; l.state == absent {
 		*l = link{state: unsure}
 	}
+	p.ledger.renew(p.links[at].id, true)
 	if a, err = b.callback(back); err != nil {
 		return err
 	}
@@ -199,13 +200,13 @@ func (p *person) touch(b *browser, method, path, body string) error {
 	case err != nil:
 		return err
 	case a.code() == shared.CodeReconnectNeeded:
-		p.endedByPlatform(l)
+		p.endedByPlatform(found[0])
 	case a.code() == shared.CodeNotFound:
 		p.lost("connection %s in the middle of work", l.id)
 	case a.status == http.StatusServiceUnavailable && a.code() == shared.CodePlatformUnavailable:
 		// A refresh whose outcome is not known yet; the check after the start waits for it.
 	case a.status == http.StatusNotFound || a.status == http.StatusBadRequest:
-		p.score.add(func(s *score) { s.calls++ })
+		p.called(l)
 	default:
 		p.odd(method+" "+path, a)
 	}
