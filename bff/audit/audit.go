@@ -12,13 +12,18 @@
 //	 "mac":"base64url(HMAC-SHA256(key, previous mac | the line up to here))"}
 //
 // Kinds: "head" once, first; "intent"; "outcome" with the intent's seq, "result" and "status"; "refused" with the fields
-// of an intent and a "code"; "torn" after a crash, with the size and digest of what was cut off; and those of Event.
+// of an intent and a "code"; "torn" after a crash, with the size and digest of what was cut off; "unwitnessed" where the
+// log was opened without its head file; "resumed" after a failure; and those of Event.
+//
+// Beside the log stands its head file (HeadFile), which shows that lines are missing at the end, and away from the
+// machine whoever wants to keeps an Anchor now and then, which shows that log and head file are both older ones.
 package audit
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync/atomic"
 )
 
@@ -50,6 +55,9 @@ const (
 	ResultUnsent   = "unsent"   // no byte left
 )
 
+// kindUnwitnessed is the line of a log that was opened without its head file.
+const kindUnwitnessed = "unwitnessed"
+
 // Begin records an intent. When it returns without an error the record is on disk; else the error is an ErrUnavailable
 // and the call must not be made. When ctx ends first, the intent, should it reach the disk, is followed by "unsent".
 func (l *Log) Begin(ctx context.Context, in Intent) (*Entry, error) {
@@ -80,7 +88,21 @@ func (l *Log) Refuse(ctx context.Context, in Intent, code string) error {
 // Event records one event durably. Empty fields are left out.
 func (l *Log) Event(ctx context.Context, ev Event) error {
 	x := l.item("")
-	b := text(x.fields, "kind", ev.Kind)
+	x.fields = eventFields(x.fields, ev)
+	return l.submit(ctx, x)
+}
+
+// Note records an event that must not wait, because it gives nothing away: somebody signs out. It is written and synced
+// soon; while the log fails it is kept until the log works again. The error is an ErrUnavailable, after Close.
+func (l *Log) Note(ev Event) error {
+	if !l.enqueue(&item{fields: eventFields(nil, ev), note: true}) {
+		return unavailable(os.ErrClosed)
+	}
+	return nil
+}
+
+func eventFields(b []byte, ev Event) []byte {
+	b = text(b, "kind", ev.Kind)
 	for _, f := range [...]struct{ name, value string }{
 		{"request", ev.RequestID}, {"who", ev.Practitioner}, {"session", ev.Session}, {"remote", ev.Remote},
 		{"platform", ev.Platform}, {"clinic", ev.Clinic}, {"connection", ev.Connection}, {"code", ev.Code},
@@ -89,8 +111,7 @@ func (l *Log) Event(ctx context.Context, ev Event) error {
 			b = text(b, f.name, f.value)
 		}
 	}
-	x.fields = b
-	return l.submit(ctx, x)
+	return b
 }
 
 // intentFields writes all fields, empty ones too: every record of an access has the same shape.

@@ -23,7 +23,7 @@ var b64 = base64.RawURLEncoding
 type mac [sha256.Size]byte
 
 // keys are derived from the key given, one per use.
-type keys struct{ chain, record []byte }
+type keys struct{ chain, record, head []byte }
 
 func deriveKeys(key []byte) keys {
 	derive := func(use string) []byte {
@@ -31,7 +31,7 @@ func deriveKeys(key []byte) keys {
 		h.Write([]byte("locum audit v1 " + use))
 		return h.Sum(nil)
 	}
-	return keys{chain: derive("chain"), record: derive("record")}
+	return keys{chain: derive("chain"), record: derive("record"), head: derive("head")}
 }
 
 // RecordMAC is what stands in the "record" field for a record's id at a clinic: 22 base64url characters. It finds every

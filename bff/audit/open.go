@@ -17,10 +17,23 @@ const tail = 4 * maxBatch
 
 var errNotOurs = errors.New("the audit log was changed, or this is not its key")
 
-// open attaches the log to its file: finds the last line that holds, sets aside what stands behind it, and writes the
-// head of a new file, what was cut off, and that a log which had failed goes on. All is on disk when it returns nil.
+// open attaches the log to its files: finds the last line that holds, sets aside what stands behind it, and writes the
+// head of a new file, what was cut off, that a log which had failed goes on, and that the head file was not there. All is
+// on disk when it returns nil. A log that ends before what its head file has seen is left alone.
 func (l *Log) open() (err error) {
-	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	resumed := l.durable.seq > 0
+	witness, witnessed, err := l.witness(resumed)
+	if err != nil {
+		return err
+	}
+	flags := os.O_RDWR | os.O_APPEND
+	if resumed || witness.seq == 0 {
+		flags |= os.O_CREATE
+	}
+	f, err := os.OpenFile(l.path, flags, 0o600)
+	if errors.Is(err, os.ErrNotExist) && witness.seq > 0 {
+		return l.cut(0, witness.seq)
+	}
 	if err != nil {
 		return err
 	}
@@ -36,10 +49,9 @@ func (l *Log) open() (err error) {
 	if err = f.Chmod(0o600); err != nil {
 		return err
 	}
-	resumed := l.durable.seq > 0
 	at := l.durable
 	if !resumed {
-		at, err = l.lastLine(f, info.Size())
+		at, err = l.lastLine(f, info.Size(), witness)
 	} else if info.Size() > 0 {
 		err = l.stillThere(f, info.Size())
 	}
@@ -50,27 +62,63 @@ func (l *Log) open() (err error) {
 	if err != nil {
 		return err
 	}
-	if err = l.opening(f, at, info.Size() == 0 || at.offset == 0, resumed, cut); err != nil {
+	o := opening{fresh: info.Size() == 0 || at.offset == 0, resumed: resumed, cut: cut}
+	o.unwitnessed = !witnessed && !resumed && !o.fresh
+	if err = l.begin(f, at, o); err != nil {
 		return err
 	}
 	l.file, l.info = f, info
 	return nil
 }
 
-// opening writes the lines that say how the file was opened.
-func (l *Log) opening(f *os.File, at chain, fresh, resumed bool, cut []byte) error {
+// witness is what the head file has seen. A running process knows better than its file.
+func (l *Log) witness(resumed bool) (at chain, found bool, err error) {
+	if resumed {
+		return chain{}, true, nil
+	}
+	at, err = readHead(l.path, l.keys.head)
+	if errors.Is(err, os.ErrNotExist) {
+		return chain{}, false, nil
+	}
+	return at, err == nil, err
+}
+
+// cut says that lines are missing at the end. No crash does that.
+func (l *Log) cut(last, seen uint64) error {
+	return fmt.Errorf("the audit log ends with record %d, but its head file %s has seen record %d: the log was cut, or is an older file. "+
+		"Put the newest log back. If there is none, because a backup was restored, move the head file away: "+
+		"the log then goes on and says that it did so", last, l.headPath, seen)
+}
+
+// opening is what there is to say when the file is opened.
+type opening struct {
+	fresh, resumed, unwitnessed bool
+	cut                         []byte // fields; nil: nothing was cut off
+}
+
+// begin writes the lines that say how the file was opened. The head file of a new log is there before its log, and that
+// of an old log, where it was missing, after the line that says so: a crash in between hides nothing.
+func (l *Log) begin(f *os.File, at chain, o opening) error {
+	if o.fresh && !o.resumed {
+		if err := l.attachHead(chain{}); err != nil {
+			return err
+		}
+	}
 	var b []byte
 	add := func(fields []byte) { b = at.seal(b, l.hash, time.Now(), l.boot, fields) }
-	if fresh {
+	if o.fresh {
 		// A new file. Where the one before was lost under a running process, seq goes on and shows the gap.
 		at = chain{seq: at.seq}
 		add(text(text(nil, "kind", "head"), "format", "locum-audit-1"))
 	}
-	if cut != nil {
-		add(cut)
+	if o.cut != nil {
+		add(o.cut)
 	}
-	if resumed {
+	if o.resumed {
 		add(text(nil, "kind", "resumed"))
+	}
+	if o.unwitnessed {
+		add(text(nil, "kind", kindUnwitnessed))
 	}
 	if _, err := f.Write(b); err != nil {
 		return err
@@ -78,17 +126,18 @@ func (l *Log) opening(f *os.File, at chain, fresh, resumed bool, cut []byte) err
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	if fresh {
+	if o.fresh {
 		if err := syncDir(filepath.Dir(l.path)); err != nil {
 			return err
 		}
 	}
 	l.written, l.durable = at, at
-	return nil
+	return l.attachHead(at)
 }
 
-// lastLine walks the end of the file and answers where the chain holds up to.
-func (l *Log) lastLine(f *os.File, size int64) (chain, error) {
+// lastLine walks the end of the file and answers where the chain holds up to; that is not before what the head file has
+// seen, and includes it.
+func (l *Log) lastLine(f *os.File, size int64, witness chain) (chain, error) {
 	start := max(0, size-tail)
 	b := make([]byte, size-start)
 	if _, err := f.ReadAt(b, start); err != nil && err != io.EOF {
@@ -114,11 +163,20 @@ func (l *Log) lastLine(f *os.File, size int64) (chain, error) {
 		if !at.follows(l.hash, line) {
 			break
 		}
+		if at.seq == witness.seq && at.mac != witness.mac {
+			return chain{}, fmt.Errorf("record %d is not the one that the head file has seen: %w", at.seq, errNotOurs)
+		}
 	}
 	if at.offset == 0 {
 		at.seq = 0
 	}
-	return at, crashed(at, b[at.offset-before.offset:])
+	if err := crashed(at, b[at.offset-before.offset:]); err != nil {
+		return chain{}, err
+	}
+	if at.seq < witness.seq {
+		return chain{}, l.cut(at.seq, witness.seq)
+	}
+	return at, nil
 }
 
 // crashed says whether what stands behind the last good line can be the work of a crash: little, and broken off or with

@@ -15,9 +15,10 @@ import (
 func TestTornTail(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.log")
 	l := mustOpen(t, path)
-	for range 3 {
-		mustBegin(t, l)
-	}
+	mustBegin(t, l)
+	mustBegin(t, l)
+	head := read(t, audit.HeadFile(path)) // it has not seen the last line
+	mustBegin(t, l)
 	l.Close()
 	log := read(t, path)
 	last := strings.LastIndexByte(strings.TrimSuffix(log, "\n"), '\n') + 1 // begin of the last line
@@ -31,7 +32,10 @@ func TestTornTail(t *testing.T) {
 	for name, torn := range cases {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "audit.log")
-			os.WriteFile(path, []byte(torn), 0o600)
+			plant(t, path, torn, head)
+			if r := mustVerify(t, path); r.LastSeq != 3 || r.Unfinished != len(torn)-last {
+				t.Errorf("before the start: %+v", r)
+			}
 			l := mustOpen(t, path)
 			mustBegin(t, l).End(audit.ResultAnswered, 200)
 			l.Close()
@@ -49,7 +53,7 @@ func TestTornTail(t *testing.T) {
 	}
 	t.Run("crash between setting aside and recording", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "audit.log")
-		os.WriteFile(path, []byte(log[:last]), 0o600)
+		plant(t, path, log[:last], head)
 		os.WriteFile(path+".torn.4", []byte("half"), 0o600)
 		mustOpen(t, path).Close()
 		if got := lines(t, path); len(got) != 4 || got[3]["kind"] != "torn" || got[3]["bytes"] != 4.0 {

@@ -34,10 +34,18 @@ type Log struct {
 	closed  bool
 	probe   bool  // try again although nothing is queued
 	failure error // of the last write; nil when it succeeded
+	anchor  Anchor
 
 	// Owned by the writer.
 	file     *os.File
 	info     os.FileInfo
+	head     *os.File // names what is durable; see head.go
+	headPath string
+	headInfo os.FileInfo
+	headHash hash.Hash
+	headLine []byte
+	seen     uint64 // what the head file names, since when
+	seenAt   time.Time
 	hash     hash.Hash
 	written  chain   // what the file holds
 	durable  chain   // what the disk holds
@@ -50,8 +58,9 @@ type Log struct {
 type item struct {
 	fields []byte
 	intent bool
+	note   bool // an event that nobody waits for
 	seq    uint64
-	done   chan error // nil for outcomes: nobody waits
+	done   chan error // nil for outcomes and notes: nobody waits
 	left   bool       // who waited has gone; guarded by Log.mu
 }
 
@@ -69,28 +78,28 @@ func (l *Log) item(kind string) *item {
 // Open checks the last lines, Verify checks all. Only one process may have the log open; the vault's lock sees to that.
 func Open(path string, key []byte, boot string) (*Log, error) {
 	l := &Log{
-		path: path, boot: boot, keys: deriveKeys(key), slots: make(chan struct{}, maxWaiting),
+		path: path, headPath: HeadFile(path), boot: boot, keys: deriveKeys(key), slots: make(chan struct{}, maxWaiting),
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
-	l.hash = hmac.New(sha256.New, l.keys.chain)
+	l.hash, l.headHash = hmac.New(sha256.New, l.keys.chain), hmac.New(sha256.New, l.keys.head)
 	if err := l.open(); err != nil {
 		return nil, err
 	}
+	l.anchor = Anchor{l.durable.seq, l.durable.mac}
 	go l.run()
 	return l, nil
 }
 
-// Healthy is nil when the last write succeeded. When it did not, Healthy also makes the writer try again.
+// Healthy is nil when the last write succeeded. Each call also makes the writer look at the file, and try again where the
+// last write failed, so that the next call knows.
 func (l *Log) Healthy() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return unavailable(os.ErrClosed)
 	}
-	if l.failure != nil {
-		l.probe = true
-		l.signal()
-	}
+	l.probe = true
+	l.signal()
 	return l.failure
 }
 
@@ -180,13 +189,21 @@ func outcomeItem(intent uint64, result string, status int) *item {
 	return &item{fields: number(b, "status", uint64(max(0, status)))}
 }
 
-// run is the writer. There is no timer: while one write is synced the next gathers.
+// run is the writer. No timer holds a record back: while one write is synced the next gathers. Only the head file waits.
 func (l *Log) run() {
 	defer close(l.stopped)
-	for range l.wake {
-		l.drain()
+	due := time.NewTimer(seeEvery)
+	defer due.Stop()
+	for open := true; open; {
+		select {
+		case _, open = <-l.wake:
+			l.drain()
+		case <-due.C:
+		}
+		if wait := l.see(); wait > 0 {
+			due.Reset(wait)
+		}
 	}
-	l.drain()
 	l.finish()
 }
 
@@ -214,33 +231,34 @@ func (l *Log) take() (batch []*item, probe bool) {
 	return batch, probe
 }
 
-// commit writes a batch and syncs if anybody waits, then says so to each. After an error nothing since the last sync
-// counts as written: those who wait are refused, outcomes are kept for the next batch.
+// commit writes a batch and syncs unless it is outcomes alone, then says so to each who waits. After an error nothing
+// since the last sync counts as written: those who wait are refused, what nobody waits for is kept for the next batch.
 func (l *Log) commit(batch []*item) {
 	batch = append(l.retry, batch...)
 	l.retry = nil
-	waited := slices.ContainsFunc(batch, func(x *item) bool { return x.done != nil })
+	synced := slices.ContainsFunc(batch, func(x *item) bool { return x.done != nil || x.note })
 	err := l.attached()
 	if err == nil {
 		err = l.write(batch)
 	}
-	if err == nil && waited {
+	if err == nil && synced {
 		err = l.sync()
 	}
 	switch {
 	case err != nil:
 		l.detach()
-		l.retry = outcomes(l.unsynced, batch)
+		l.retry = unwaited(l.unsynced, batch)
 		l.unsynced = nil
-	case waited:
+	case synced:
 		l.unsynced = nil
 	default:
 		l.unsynced = append(l.unsynced, batch...)
 	}
 	l.settle(batch, err)
+	l.see()
 }
 
-func outcomes(lists ...[]*item) (kept []*item) {
+func unwaited(lists ...[]*item) (kept []*item) {
 	for _, list := range lists {
 		for _, x := range list {
 			if x.done == nil {
@@ -258,7 +276,7 @@ func (l *Log) settle(batch []*item, err error) {
 	if err != nil {
 		err = unavailable(err)
 	}
-	l.failure = err
+	l.failure, l.anchor = err, Anchor{l.durable.seq, l.durable.mac}
 	for _, x := range batch {
 		if x.done == nil {
 			continue
@@ -317,17 +335,24 @@ func (l *Log) detach() {
 	l.file, l.written = nil, l.durable
 }
 
+// finish syncs the last outcomes and lets the head file name them, so that a log that was closed has no unseen end.
 func (l *Log) finish() {
 	if l.file == nil {
+		l.closeHead()
 		return
 	}
-	err := l.file.Sync()
+	err := l.sync()
+	if err == nil {
+		err = l.attachHead(l.durable)
+	}
+	l.closeHead()
 	if cerr := l.file.Close(); err == nil {
 		err = cerr
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.anchor = Anchor{l.durable.seq, l.durable.mac}
 	if err != nil {
-		l.mu.Lock()
 		l.failure = unavailable(err)
-		l.mu.Unlock()
 	}
 }
