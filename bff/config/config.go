@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"locum/bff/platform"
@@ -28,7 +28,10 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	Session        Session
 	LogLevel       slog.Level
+	Extension      Extension            // the zero value: not stated
 	Platforms      []*platform.Platform // at least one, their ids all different
+
+	lines map[string]int // of each key read, by its path; nil for a configuration that no file holds
 }
 
 // TLS names the certificate and key files, PEM.
@@ -37,29 +40,17 @@ type TLS struct{ CertFile, KeyFile string }
 // Session limits how long a practitioner stays signed in.
 type Session struct{ Idle, Absolute time.Duration }
 
-// Error holds everything that is wrong with a file, by line.
-type Error struct {
-	Name     string
-	Findings []Finding
-}
+// Line is where the key at path stands in the file, such as platforms[1].issuer, or the nearest key above it that does;
+// 1 where none does.
+func (c *Config) Line(path string) int { return lineOf(c.lines, path) }
 
-// Finding is one thing that is wrong. Path is the key's place, such as platforms[1].issuer, and "" for the file as a
-// whole. Message says what is wrong and what to do; it never repeats a value that might be a secret.
-type Finding struct {
-	Line          int
-	Path, Message string
-}
-
-// Error is one line per finding: locum.yaml:12: platforms[1].issuer: write …
-func (e *Error) Error() string {
-	lines := make([]string, len(e.Findings))
-	for i, f := range e.Findings {
-		lines[i] = fmt.Sprintf("%s:%d: %s", e.Name, f.Line, f.Message)
-		if f.Path != "" {
-			lines[i] = fmt.Sprintf("%s:%d: %s: %s", e.Name, f.Line, f.Path, f.Message)
+func lineOf(lines map[string]int, path string) int {
+	for ; path != ""; path = parent(path) {
+		if n, ok := lines[path]; ok {
+			return n
 		}
 	}
-	return strings.Join(lines, "\n")
+	return 1
 }
 
 // Defaults of keys that may be left out; example.yaml documents them.
@@ -100,22 +91,12 @@ func Load(path string) (*Config, error) {
 // Parse reads the text of a configuration file. Relative paths in it are relative to the directory of name, which is
 // also what findings are reported under. The error is an *Error.
 func Parse(name string, data []byte) (*Config, error) {
-	r := &reader{lines: map[string]int{}}
+	r := &reader{lines: map[string]int{}, last: 1 + bytes.Count(data, []byte("\n"))}
 	config := r.config(r.parse(data), filepath.Dir(name))
 	if len(r.findings) > 0 {
 		slices.SortStableFunc(r.findings, func(a, b Finding) int { return a.Line - b.Line })
 		return nil, &Error{Name: name, Findings: r.findings}
 	}
+	config.lines = r.lines
 	return config, nil
-}
-
-// RegistrationSheet is what an operator registers with each platform: one block per platform with the exact redirect
-// URI ("Jane guide, Step 1": redirect URIs must match exactly).
-func (c *Config) RegistrationSheet() string {
-	var b strings.Builder
-	for _, p := range c.Platforms {
-		fmt.Fprintf(&b, "%s (%s)\n  issuer        %s\n  client id     %s\n  redirect URI  %s\n  scopes        %s\n",
-			p.Name, p.ID, p.Server.Issuer, p.ClientID, p.RedirectURI, strings.Join(p.RequestScopes(nil), " "))
-	}
-	return b.String()
 }

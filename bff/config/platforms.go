@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,9 +57,9 @@ func (r *reader) platform(path string, node ast.Node) (janeEntry, bool) {
 	)
 	switch {
 	case kind == "":
-		r.find(path, "needs a kind: %s", strings.Join(kinds, ", "))
+		r.find(CodeMissing, path, "has no kind", "write one of: "+strings.Join(kinds, ", "))
 	case !slices.Contains(kinds, kind):
-		r.find(join(path, "kind"), "%q is not supported by this version; it supports: %s", start(kind), strings.Join(kinds, ", "))
+		r.find(CodeKind, join(path, "kind"), fmt.Sprintf("%q is not supported by this version", start(kind)), "write one of: "+strings.Join(kinds, ", "))
 	default:
 		return janeEntry{path, c}, true
 	}
@@ -80,8 +81,8 @@ func (r *reader) secretKey(node ast.Node) func(path, name string) bool {
 		if !slices.Contains(secretKeys, strings.ToLower(name)) {
 			return false
 		}
-		r.find(path, "no secret belongs in this file: remove the line, then seal the client secret with "+
-			"`locum secret set %s`; a secret that has been in a file should be replaced", id)
+		r.find(CodeSecret, path, "no secret belongs in this file", "remove the line, then seal the client secret with "+
+			"`locum secret set "+id+"`; a secret that has been in a file should be replaced")
 		return true
 	}
 }
@@ -112,23 +113,30 @@ func (r *reader) limit(path string, node ast.Node) throttle.Limit {
 	var limit throttle.Limit
 	r.mapping(path, node, nil,
 		key{"requests", func(path string, n ast.Node) { limit.N = r.count(path, n) }},
-		key{"window", func(path string, n ast.Node) { limit.Window = r.duration(path, n, time.Second, time.Hour) }},
+		key{"window", func(path string, n ast.Node) { limit.Window = r.duration(CodeLimits, path, n, time.Second, time.Hour) }},
 	)
 	return limit
 }
 
-// fieldKeys are the keys that hold the fields of a JaneConfig.
-var fieldKeys = map[string]string{
-	"ID": "id", "Name": "name", "Issuer": "issuer", "ClientID": "client_id", "Scopes": "scopes", "MoreScopes": "more_scopes",
-	"ClinicDomains": "clinic_domains", "Clinics": "clinics", "Limits": "limits",
+// fields are the keys that hold the fields of a JaneConfig, with the code and the cause of what their constructor finds.
+var fields = map[string]struct{ key, code, cause string }{
+	"ID":            {"id", CodePlatformID, "cannot be an id"},
+	"Name":          {"name", CodePlatformName, "cannot be a name"},
+	"Issuer":        {"issuer", CodeIssuer, "no issuer"},
+	"ClientID":      {"client_id", CodeClientID, "no client id"},
+	"Scopes":        {"scopes", CodeScopes, "cannot be asked for"},
+	"MoreScopes":    {"more_scopes", CodeScopes, "cannot be asked for"},
+	"ClinicDomains": {"clinic_domains", CodeClinicDomains, "no clinic can be found by this"},
+	"Clinics":       {"clinics", CodeClinics, "no clinic can be found by this"},
+	"Limits":        {"limits", CodeLimits, "no limits"},
 }
 
 // build makes the platforms and turns what their constructor finds into findings.
 func (r *reader) build(c *Config, entries []janeEntry) {
 	if _, present := r.lines["platforms"]; !present {
-		r.find("platforms", "is missing: list at least one platform")
+		r.find(CodeMissing, "platforms", "is missing", "list at least one platform")
 	} else if len(entries) == 0 && len(r.findings) == 0 {
-		r.find("platforms", "is empty: list at least one platform")
+		r.find(CodeMissing, "platforms", "is empty", "list at least one platform")
 	}
 	seen := map[string]bool{}
 	for _, entry := range entries {
@@ -139,10 +147,11 @@ func (r *reader) build(c *Config, entries []janeEntry) {
 		}
 		p, err := platform.Jane(entry.config)
 		for _, fault := range faults(err) {
-			r.find(join(entry.path, fieldKeys[fault.Field]), "%s", fault.Message)
+			field := fields[fault.Field]
+			r.find(field.code, join(entry.path, field.key), field.cause, fault.Message)
 		}
 		if id := entry.config.ID; id != "" && seen[id] {
-			r.find(join(entry.path, "id"), "another platform has this id: choose a different one")
+			r.find(CodePlatformID, join(entry.path, "id"), "another platform has this id", "choose a different one")
 		}
 		seen[entry.config.ID] = true
 		if err == nil {

@@ -18,6 +18,7 @@ import (
 type reader struct {
 	findings []Finding
 	lines    map[string]int // of each key read, by its path
+	last     int            // line of the file
 }
 
 // key is a key of a mapping and what reads its value.
@@ -33,10 +34,10 @@ func (r *reader) parse(data []byte) ast.Node {
 	switch {
 	case errors.As(err, &syntax) && syntax.Token != nil && syntax.Token.Position != nil:
 		// The library's own text shows the lines around, which may hold what nobody should see.
-		r.add(syntax.Token.Position.Line, "", "not YAML here: check the indentation, quotes and colons")
+		r.add(CodeSyntax, syntax.Token.Position.Line, "", "not YAML here", "check the indentation, quotes and colons")
 		return nil
 	case err != nil:
-		r.add(1, "", "not YAML: check the indentation, quotes and colons")
+		r.add(CodeSyntax, 1, "", "not YAML", "check the indentation, quotes and colons")
 		return nil
 	}
 	var bodies []ast.Node
@@ -47,29 +48,31 @@ func (r *reader) parse(data []byte) ast.Node {
 	}
 	switch len(bodies) {
 	case 0:
-		r.add(1, "", "the file is empty: write at least public_url and platforms")
+		r.add(CodeSyntax, 1, "", "the file is empty", "write at least public_url and platforms")
 		return nil
 	case 1:
 		return bodies[0]
 	}
-	r.add(line(bodies[1]), "", "a second document begins here: keep one")
+	r.add(CodeSyntax, line(bodies[1]), "", "a second document begins here", "keep one")
 	return nil
 }
 
 // find adds a finding at the line of the key at path, or of the nearest key above it.
-func (r *reader) find(path, format string, args ...any) {
-	at := 1
-	for p := path; p != ""; p = parent(p) {
-		if n, ok := r.lines[p]; ok {
-			at = n
-			break
-		}
-	}
-	r.add(at, path, fmt.Sprintf(format, args...))
+func (r *reader) find(code, path, cause, fix string) {
+	r.add(code, lineOf(r.lines, path), path, cause, fix)
 }
 
-func (r *reader) add(line int, path, message string) {
-	r.findings = append(r.findings, Finding{Line: line, Path: path, Message: message})
+func (r *reader) add(code string, line int, path, cause, fix string) {
+	line = min(max(line, 1), r.last) // the parser counts on where a file ends in the middle of something
+	r.findings = append(r.findings, Finding{Code: code, Line: line, Path: path, Cause: cause, Fix: fix})
+}
+
+// shapeCode: the document itself is no mapping, or a value in it is not.
+func shapeCode(path string) string {
+	if path == "" {
+		return CodeSyntax
+	}
+	return CodeValue
 }
 
 // parent is the path of the key above: platforms[1].issuer, platforms[1], platforms.
@@ -80,7 +83,7 @@ func parent(path string) string { return path[:max(0, strings.LastIndexAny(path,
 func (r *reader) mapping(path string, node ast.Node, unknown func(path, name string) bool, keys ...key) {
 	values, ok := mappingValues(node)
 	if !ok {
-		r.find(path, "write keys and values here")
+		r.find(shapeCode(path), path, "another shape is expected", "write keys and values here")
 		return
 	}
 	seen := map[string]bool{}
@@ -91,13 +94,13 @@ func (r *reader) mapping(path string, node ast.Node, unknown func(path, name str
 		i := slices.IndexFunc(keys, func(k key) bool { return k.name == name })
 		switch {
 		case !plain:
-			r.add(line(pair.Key), path, "write plain keys: no anchors, aliases or merge keys")
+			r.add(CodeSyntax, line(pair.Key), path, "this key is not plain text", "write plain keys: no anchors, aliases or merge keys")
 		case seen[name]:
-			r.find(at, "stands twice: keep one")
+			r.find(CodeRepeatedKey, at, "stands twice", "keep one")
 		case i >= 0:
 			keys[i].read(at, pair.Value)
 		case unknown == nil || !unknown(at, name):
-			r.find(at, "unknown key%s", suggestion(name, keys))
+			r.find(CodeUnknownKey, at, "unknown key", suggestion(name, keys))
 		}
 		seen[name] = true
 	}
@@ -133,7 +136,7 @@ func join(path, name string) string {
 func (r *reader) list(path string, node ast.Node, read func(path string, node ast.Node)) {
 	sequence, ok := node.(*ast.SequenceNode)
 	if !ok {
-		r.find(path, "write a list here")
+		r.find(CodeValue, path, "another shape is expected", "write a list here")
 		return
 	}
 	for i, item := range sequence.Values {
@@ -158,10 +161,10 @@ func (r *reader) text(path string, node ast.Node) string {
 		return n.Token.Value
 	case *ast.NullNode:
 	default:
-		r.find(path, "write a single plain value here")
+		r.find(CodeValue, path, "another shape is expected", "write a single plain value here")
 		return ""
 	}
-	r.find(path, "has no value: give it one, or leave the key out")
+	r.find(CodeValue, path, "has no value", "give it one, or leave the key out")
 	return ""
 }
 
@@ -174,25 +177,33 @@ func (r *reader) texts(path string, node ast.Node) []string {
 func (r *reader) yes(path string, node ast.Node) bool {
 	value, ok := node.(*ast.BoolNode)
 	if !ok {
-		r.find(path, "write true or false")
+		r.find(CodeValue, path, "neither yes nor no", "write true or false")
 		return false
 	}
 	return value.Value
 }
 
 func (r *reader) count(path string, node ast.Node) int {
-	n, err := strconv.Atoi(r.text(path, node))
+	text := r.text(path, node)
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > 1_000_000 {
-		r.find(path, "write a whole number from 1 to 1000000")
+		r.find(CodeLimits, path, "no such number of requests", "write a whole number from 1 to 1000000")
 		return 0
 	}
 	return n
 }
 
-func (r *reader) duration(path string, node ast.Node, least, most time.Duration) time.Duration {
-	d, err := time.ParseDuration(r.text(path, node))
+func (r *reader) duration(code, path string, node ast.Node, least, most time.Duration) time.Duration {
+	text := r.text(path, node)
+	if text == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
 	if err != nil || d < least || d > most {
-		r.find(path, "write a duration from %s to %s, such as %s", short(least), short(most), short(least))
+		r.find(code, path, "not a duration in range", fmt.Sprintf("write one from %s to %s, such as %s", short(least), short(most), short(least)))
 		return 0
 	}
 	return d
@@ -229,9 +240,9 @@ func suggestion(name string, keys []key) string {
 		}
 	}
 	if best != "" {
-		return ": did you mean " + best + "?"
+		return "did you mean " + best + "?"
 	}
-	return "; known here: " + strings.Join(all, ", ")
+	return "known here: " + strings.Join(all, ", ")
 }
 
 // editDistance is the number of insertions, deletions and substitutions from a to b (Levenshtein).

@@ -1,10 +1,12 @@
 package config
 
 import (
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,6 +36,7 @@ func (r *reader) config(node ast.Node, dir string) *Config {
 		key{"trusted_proxies", func(path string, n ast.Node) { c.TrustedProxies = r.prefixes(path, n) }},
 		key{"session", func(path string, n ast.Node) { r.session(path, n, &c.Session) }},
 		key{"log_level", func(path string, n ast.Node) { c.LogLevel = r.level(path, n) }},
+		key{"extension", func(path string, n ast.Node) { c.Extension = r.extension(path, n) }},
 		key{"platforms", func(path string, n ast.Node) { janes = r.platforms(path, n) }},
 	)
 	r.publicURL(c, publicURL)
@@ -46,14 +49,14 @@ func (r *reader) config(node ast.Node, dir string) *Config {
 func (r *reader) publicURL(c *Config, raw string) {
 	if raw == "" {
 		if _, present := r.lines["public_url"]; !present {
-			r.find("public_url", "is missing: write the address under which practitioners reach Locum, "+
+			r.find(CodeMissing, "public_url", "is missing", "write the address under which practitioners reach Locum, "+
 				"such as https://locum.example.org")
 		}
 		return
 	}
 	u, err := platform.ParsePublicURL(raw)
 	if err != nil {
-		r.find("public_url", "%s", err)
+		r.find(CodePublicURL, "public_url", "no address that practitioners can use", err.Error())
 		return
 	}
 	c.PublicURL = u
@@ -64,7 +67,7 @@ func (r *reader) listen(path string, node ast.Node) string {
 	value := r.text(path, node)
 	if host, _, _ := net.SplitHostPort(value); value != "" && host != "localhost" {
 		if _, err := netip.ParseAddrPort(value); err != nil {
-			r.find(path, "write a literal address and a port, such as %s", defaultListen)
+			r.find(CodeListen, path, "no address to listen on", "write a literal address and a port, such as "+defaultListen)
 		}
 	}
 	return value
@@ -77,9 +80,9 @@ func (r *reader) reach(c *Config) {
 	switch {
 	case local || c.PublicURL == nil:
 	case c.PublicURL.Scheme == "http":
-		r.find("listen", "an http public_url is for this machine alone: listen on a loopback address, such as %s", defaultListen)
+		r.find(CodeExposed, "listen", "an http public_url is for this machine alone", "listen on a loopback address, such as "+defaultListen)
 	case c.TLS == nil && len(c.TrustedProxies) == 0:
-		r.find("listen", "this address is reachable from outside in plain http: set tls, name the TLS proxy in "+
+		r.find(CodeExposed, "listen", "this address is reachable from outside in plain http", "set tls, name the TLS proxy in "+
 			"trusted_proxies, or listen on a loopback address")
 	}
 }
@@ -91,7 +94,7 @@ func (r *reader) tls(path string, node ast.Node) *TLS {
 		key{"key_file", func(path string, n ast.Node) { t.KeyFile = r.text(path, n) }},
 	)
 	if t.CertFile == "" || t.KeyFile == "" {
-		r.find(path, "needs both cert_file and key_file")
+		r.find(CodeTLS, path, "half a certificate", "needs both cert_file and key_file")
 	}
 	return t
 }
@@ -110,9 +113,9 @@ func (r *reader) prefixes(path string, node ast.Node) []netip.Prefix {
 		}
 		switch {
 		case err != nil || prefix.Addr().Zone() != "" || prefix.Masked() != prefix:
-			r.find(path, "write an address or a network, such as 10.0.0.5 or 10.0.0.0/24")
+			r.find(CodeTrustedProxies, path, "no network", "write an address or a network, such as 10.0.0.5 or 10.0.0.0/24")
 		case prefix.Bits() == 0:
-			r.find(path, "trusts every address there is: name the proxy's own")
+			r.find(CodeTrustedProxies, path, "trusts every address there is", "name the proxy's own")
 		default:
 			prefixes = append(prefixes, prefix)
 		}
@@ -122,11 +125,13 @@ func (r *reader) prefixes(path string, node ast.Node) []netip.Prefix {
 
 func (r *reader) session(path string, node ast.Node, s *Session) {
 	r.mapping(path, node, nil,
-		key{"idle", func(path string, n ast.Node) { s.Idle = r.duration(path, n, time.Minute, time.Hour) }},
-		key{"absolute", func(path string, n ast.Node) { s.Absolute = r.duration(path, n, 5*time.Minute, 24*time.Hour) }},
+		key{"idle", func(path string, n ast.Node) { s.Idle = r.duration(CodeSession, path, n, time.Minute, time.Hour) }},
+		key{"absolute", func(path string, n ast.Node) {
+			s.Absolute = r.duration(CodeSession, path, n, 5*time.Minute, 24*time.Hour)
+		}},
 	)
 	if s.Idle > 0 && s.Absolute > 0 && s.Idle > s.Absolute {
-		r.find(path, "idle is longer than absolute: write a shorter one")
+		r.find(CodeSession, path, "idle is longer than absolute", "write a shorter one")
 	}
 }
 
@@ -134,11 +139,32 @@ func (r *reader) level(path string, node ast.Node) slog.Level {
 	levels := map[string]slog.Level{
 		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
 	}
-	level, ok := levels[r.text(path, node)]
-	if !ok {
-		r.find(path, "write debug, info, warn or error")
+	text := r.text(path, node)
+	level, ok := levels[text]
+	if !ok && text != "" {
+		r.find(CodeLogLevel, path, "no such level", "write debug, info, warn or error")
 	}
 	return level
+}
+
+// extension reads the words for the registration sheet.
+func (r *reader) extension(path string, node ast.Node) Extension {
+	e := Extension{}
+	r.mapping(path, node, nil,
+		key{"name", func(path string, n ast.Node) { e.Name = r.sentence(path, n, 80) }},
+		key{"description", func(path string, n ast.Node) { e.Description = r.sentence(path, n, 500) }},
+		key{"support", func(path string, n ast.Node) { e.Support = r.sentence(path, n, 200) }},
+	)
+	return e
+}
+
+// sentence reads one line of printable text.
+func (r *reader) sentence(path string, node ast.Node, most int) string {
+	value := r.text(path, node)
+	if len(value) > most || strings.ContainsFunc(value, func(c rune) bool { return !strconv.IsPrint(c) }) {
+		r.find(CodeExtension, path, "too long, or not one line of text", fmt.Sprintf("write at most %d printable characters", most))
+	}
+	return value
 }
 
 // paths resolves relative paths and keeps the master key away from what it seals.
@@ -155,6 +181,6 @@ func (r *reader) paths(c *Config, dir string) {
 	}
 	inside, err := filepath.Rel(c.DataDir, c.MasterKeyFile)
 	if err == nil && inside != ".." && !strings.HasPrefix(inside, ".."+string(filepath.Separator)) {
-		r.find("master_key_file", "lies inside data_dir: keep it elsewhere, so that no copy of the data carries its own key")
+		r.find(CodeKeyInside, "master_key_file", "lies inside data_dir", "keep it elsewhere, so that no copy of the data carries its own key")
 	}
 }

@@ -30,6 +30,12 @@ type JaneConfig struct {
 	Limits        *throttle.Limits // nil: the limits of the guide
 }
 
+// The issuers of Jane's two realms ("Jane guide, Environment-Specific Realms").
+const (
+	JaneIssuer        = "https://login.id.janeapp.com/realms/jane"
+	JaneSandboxIssuer = "https://login.id.janeapp.com/realms/jane_partner_sandbox"
+)
+
 // Where nothing else is configured.
 var (
 	// janeScopes let the app show a schedule, its patients and their observations, and write nothing.
@@ -44,10 +50,7 @@ var (
 		Endpoint: throttle.Limit{N: 100, Window: time.Minute},
 		Clinic:   throttle.Limit{N: 600, Window: 5 * time.Minute},
 	}
-	janeDomains = map[string][]string{
-		"https://login.id.janeapp.com/realms/jane":                 {"janeapp.com"},
-		"https://login.id.janeapp.com/realms/jane_partner_sandbox": {"jane.qa"},
-	}
+	janeDomains = map[string][]string{JaneIssuer: {"janeapp.com"}, JaneSandboxIssuer: {"jane.qa"}}
 )
 
 const (

@@ -1,0 +1,106 @@
+package config_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+
+	"locum/bff/config"
+)
+
+// FuzzParse: no text panics or ends without a verdict. Findings stand at a line of the file, with a code, a cause and a
+// fix. A configuration that was accepted says the same when it is written down anew and read again.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(good))
+	f.Add(config.Example())
+	f.Add([]byte("session: {idle: 5m}\nplatforms:\n  - {id: a, kind: jane, clinics: [{name: b, url: c}]}\n"))
+	f.Add([]byte("public_url: http://[::1]:1\nlisten: '[::1]:1'\ntrusted_proxies: [::1, 10.0.0.0/8]\nextension: {name: \"a: #b\"}\n" +
+		"platforms:\n- {id: a, kind: jane, issuer: 'http://127.0.0.1:1/r', client_id: 'null', clinics: [{name: '\"', url: 'https://a.b'}], more_scopes: []}\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := config.Parse("dir/locum.yaml", data)
+		var faults *config.Error
+		switch {
+		case err == nil:
+			again(t, c)
+			return
+		case !errors.As(err, &faults) || len(faults.Findings) == 0:
+			t.Fatalf("error %v", err)
+		}
+		lines := bytes.Count(data, []byte("\n")) + 1
+		for _, f := range faults.Findings {
+			if f.Line < 1 || f.Line > lines || f.Code == "" || f.Cause == "" || f.Fix == "" {
+				t.Fatalf("of a file of %d lines: %+v", lines, f)
+			}
+		}
+	})
+}
+
+// again writes a configuration down and reads it.
+func again(t *testing.T, c *config.Config) {
+	t.Helper()
+	if c.PublicURL == nil || len(c.Platforms) == 0 {
+		t.Fatalf("incomplete: %+v", c)
+	}
+	text := written(c)
+	second, err := config.Parse(string(os.PathSeparator)+"other.yaml", []byte(text))
+	if err != nil {
+		t.Fatalf("it does not pass its own rules: %v\n%s", err, text)
+	}
+	if first, second := written(c), written(second); first != second {
+		t.Fatalf("read again it says something else:\n%s\n%s", first, second)
+	}
+	if len(c.Platforms) != len(second.Platforms) || !reflect.DeepEqual(c.Platforms[0].Server, second.Platforms[0].Server) {
+		t.Fatalf("platforms %+v, %+v", c.Platforms[0], second.Platforms[0])
+	}
+}
+
+// written is a configuration as a file, every text quoted. Relative paths are written as they were resolved.
+func written(c *config.Config) string {
+	var b strings.Builder
+	q := strconv.Quote
+	list := func(values []string) string {
+		quoted := make([]string, len(values))
+		for i, v := range values {
+			quoted[i] = q(v)
+		}
+		return "[" + strings.Join(quoted, ", ") + "]"
+	}
+	fmt.Fprintf(&b, "public_url: %s\nlisten: %s\nlog_level: %s\n", q(c.PublicURL.String()), q(c.Listen), strings.ToLower(c.LogLevel.String()))
+	if c.TLS != nil {
+		b.WriteString("tls: {cert_file: a, key_file: b}\n")
+	}
+	fmt.Fprintf(&b, "session: {idle: %s, absolute: %s}\n", c.Session.Idle, c.Session.Absolute)
+	var proxies []string
+	for _, p := range c.TrustedProxies {
+		proxies = append(proxies, p.String())
+	}
+	fmt.Fprintf(&b, "trusted_proxies: %s\nextension:\n", list(proxies))
+	for _, e := range []struct{ key, value string }{{"name", c.Extension.Name}, {"description", c.Extension.Description}, {"support", c.Extension.Support}} {
+		if e.value != "" {
+			fmt.Fprintf(&b, "  %s: %s\n", e.key, q(e.value))
+		}
+	}
+	b.WriteString("platforms:\n")
+	for _, p := range c.Platforms {
+		fmt.Fprintf(&b, "  - id: %s\n    kind: jane\n    name: %s\n    issuer: %s\n    client_id: %s\n    openid: %t\n", q(p.ID), q(p.Name), q(p.Server.Issuer), q(p.ClientID), p.OpenID)
+		fmt.Fprintf(&b, "    scopes: %s\n    more_scopes: %s\n    clinic_domains: %s\n    clinics:\n", list(p.Scopes), list(p.MoreScopes), list(p.ClinicDomains))
+		for _, link := range p.Clinics {
+			fmt.Fprintf(&b, "      - {name: %s, url: %s}\n", q(link.Name), q(link.URL))
+		}
+		if len(p.Clinics) == 0 {
+			b.WriteString("      []\n")
+		}
+		e, clinic := p.Limits.Endpoint, p.Limits.Clinic
+		fmt.Fprintf(&b, "    limits: {endpoint: {requests: %d, window: %s}, clinic: {requests: %d, window: %s}}\n", e.N, e.Window, clinic.N, clinic.Window)
+	}
+	text := b.String()
+	if c.Extension == (config.Extension{}) {
+		text = strings.Replace(text, "extension:\n", "", 1)
+	}
+	return text
+}
