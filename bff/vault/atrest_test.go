@@ -145,10 +145,7 @@ func TestT060DeleteMeansGone(t *testing.T) {
 	if c, err := get(v, vault.Connections, "stays"); err != nil || c.Access.Reveal() != "value of ConnectionAccess" || c.Generation != 1 {
 		t.Errorf("the other record: %+v, %v", c, err)
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 1 {
-		t.Errorf("the data directory holds %v (%v)", entries, err)
-	}
+	onlyTheDatabase(t, dir)
 }
 
 // newPieces are 16-byte pieces of after that before does not hold.

@@ -8,9 +8,11 @@ import (
 
 // Tx is a transaction. It is valid inside the function that View or Update gave it to, and there in one goroutine.
 type Tx struct {
-	store storeTx
-	seal  *sealer
-	index *keyedHash
+	store   storeTx
+	master  MasterKey
+	seal    *sealer
+	index   *keyedHash
+	damaged []Damage // met by this transaction
 }
 
 // Collection is a named set of records of one type. The package's variables are all there are.
@@ -34,13 +36,17 @@ func (c Collection[T]) Get(tx *Tx, key string) (T, error) {
 
 // Put writes a record if its Generation is the stored one, 0 standing for "not there yet", and counts it up in v. Else
 // ErrConflict: somebody was faster, or the record is new or gone. The count in v is right only if the transaction commits.
+// Where the stored one is damaged, a new record (Generation 0) takes its place, the damaged bytes being set aside; any
+// other is ErrIntegrity.
 func (c Collection[T]) Put(tx *Tx, key string, v *T) error {
-	place := c.place(tx, key)
+	place, generation := c.place(tx, key), c.generation(v)
 	stored, err := c.stored(tx, place)
+	if errors.Is(err, ErrIntegrity) && *generation == 0 {
+		err = tx.setAside(c.name, place)
+	}
 	if err != nil {
 		return err
 	}
-	generation := c.generation(v)
 	if *generation != stored || stored == math.MaxUint64 {
 		return ErrConflict
 	}
@@ -59,7 +65,7 @@ func (c Collection[T]) Put(tx *Tx, key string, v *T) error {
 	return nil
 }
 
-// Delete removes the record of a key; nil where there is none.
+// Delete removes the record of a key, readable or not; nil where there is none.
 func (c Collection[T]) Delete(tx *Tx, key string) error {
 	return tx.store.delete(c.name, c.place(tx, key))
 }
@@ -74,7 +80,8 @@ func (c Collection[T]) Take(tx *Tx, key string) (T, error) {
 }
 
 // Each calls fn for every record, in no order that means anything, and stops at its first error, which it returns as it
-// is. fn sees the collection as it was when Each began and may change it.
+// is. fn sees the collection as it was when Each began and may change it. A damaged record is left out and reported (see
+// OnDamage): nobody can tell whose it was, and it must not cost the others theirs.
 func (c Collection[T]) Each(tx *Tx, fn func(T) error) error {
 	type entry struct{ place, value []byte }
 	var entries []entry
@@ -84,6 +91,9 @@ func (c Collection[T]) Each(tx *Tx, fn func(T) error) error {
 	})
 	for _, e := range entries {
 		v, err := c.read(tx, e.place, e.value)
+		if errors.Is(err, ErrIntegrity) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -111,12 +121,14 @@ func (c Collection[T]) read(tx *Tx, place, value []byte) (T, error) {
 	var v, none T
 	schema, generation, plain, err := tx.seal.open(c.name, place, value)
 	if err != nil {
+		tx.met(c.name, place)
 		return none, err
 	}
 	if schema != c.schema {
-		return none, fmt.Errorf("vault: a record in %s has schema %d and this version of Locum knows %d", c.name, schema, c.schema)
+		return none, fmt.Errorf("%w: a record in %s has schema %d and this one knows %d", ErrVersion, c.name, schema, c.schema)
 	}
 	if err := decode(plain, func(d *codec) { c.fields(&v, d) }); err != nil {
+		tx.met(c.name, place)
 		return none, fmt.Errorf("vault: a record in %s: %w", c.name, errors.Join(ErrIntegrity, err))
 	}
 	*c.generation(&v) = generation
@@ -130,5 +142,8 @@ func (c Collection[T]) stored(tx *Tx, place []byte) (uint64, error) {
 		return 0, nil
 	}
 	_, generation, _, err := tx.seal.open(c.name, place, value)
+	if err != nil {
+		tx.met(c.name, place)
+	}
 	return generation, err
 }

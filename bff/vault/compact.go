@@ -66,12 +66,16 @@ func (v *Vault) setKeyset(change func(*sealer) (*sealer, error)) error {
 		return ErrClosed
 	}
 	seal, err := change(v.seal)
+	if err == nil {
+		err = v.mark.moving()
+	}
 	if err != nil {
 		return err
 	}
 	if err := v.store.Update(func(tx storeTx) error { return writeMeta(tx, v.master, seal, v.root) }); err != nil {
 		return err
 	}
+	seal.uses.noted.Store(seal.uses.done.Load()) // the next transaction notes it exactly
 	v.seal = seal
 	return nil
 }
@@ -79,7 +83,9 @@ func (v *Vault) setKeyset(change func(*sealer) (*sealer, error)) error {
 // resealFrom seals the next batch of a bucket again: place, schema, generation and content stay. It answers where it
 // stopped and whether there may be more.
 func (v *Vault) resealFrom(bucket string, after []byte) (last []byte, more bool, err error) {
-	err = v.Update(func(tx *Tx) error {
+	var met []Damage
+	err = v.update(func(tx *Tx) error {
+		defer func() { met = tx.damaged }()
 		last, more = nil, false
 		stale := map[string][]byte{}
 		seen := 0
@@ -102,13 +108,15 @@ func (v *Vault) resealFrom(bucket string, after []byte) (last []byte, more bool,
 		}
 		return nil
 	})
+	v.report(met)
 	return last, more, err
 }
 
 func (tx *Tx) resealOne(bucket string, key, value []byte) error {
 	schema, generation, plain, err := tx.seal.open(bucket, key, value)
 	if err != nil {
-		return err
+		tx.met(bucket, key)
+		return tx.setAside(bucket, key)
 	}
 	sealed, err := tx.seal.seal(bucket, key, schema, generation, plain)
 	if err != nil {
@@ -131,12 +139,17 @@ func (v *Vault) exchange() error {
 	}
 	old := v.store
 	v.store = st // from here on the name leads to it
-	return errors.Join(syncDir(v.dir), old.Close())
+	err = syncDir(v.dir)
+	if err != nil { // a crash may bring the old file back, and with it lose whatever is written from now on
+		st.fail(err)
+	}
+	return errors.Join(err, old.Close())
 }
 
 func copyStore(to, from *store) error {
 	to.db.NoSync = true // one sync at the end
-	if err := bbolt.Compact(to.db, from.db, copyBatch); err != nil {
+	err := guarded(func() error { return bbolt.Compact(to.db, from.db, copyBatch) })
+	if err != nil {
 		return fmt.Errorf("vault: copy the database: %w", err)
 	}
 	to.db.NoSync = false

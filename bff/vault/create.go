@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"go.etcd.io/bbolt"
 )
 
 // asidePattern names files that become the database once they are whole.
@@ -36,7 +34,8 @@ func prepareDir(dir string) error {
 }
 
 // create makes a whole new database aside and gives it its name only when it is on disk. The name is given by a link, not
-// by a rename: where another process was faster, its database stands.
+// by a rename: where another process was faster, its database stands. On a file system without links it is a rename after
+// all, and the mark's lock alone keeps others out.
 func create(dir string, master MasterKey) error {
 	st, aside, err := createAside(dir)
 	if err != nil {
@@ -46,13 +45,25 @@ func create(dir string, master MasterKey) error {
 	if err := errors.Join(initialise(st, master), st.Close()); err != nil {
 		return fmt.Errorf("vault: create the database: %w", err)
 	}
-	path := filepath.Join(dir, FileName)
-	if err := os.Link(aside, path); err != nil {
-		if _, there := os.Lstat(path); there != nil {
-			return fmt.Errorf("vault: create the database: %w", err)
-		}
+	if err := name(aside, filepath.Join(dir, FileName), os.Link); err != nil {
+		return fmt.Errorf("vault: create the database: %w", err)
 	}
 	return syncDir(dir)
+}
+
+// name gives a file its name where nothing has it yet.
+func name(aside, path string, link func(old, new string) error) error {
+	err := link(aside, path)
+	if err == nil || errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if _, there := os.Lstat(path); there == nil {
+		return nil
+	}
+	if renamed := os.Rename(aside, path); renamed != nil {
+		return errors.Join(err, renamed)
+	}
+	return nil
 }
 
 // createAside makes an empty database file, 0600 and locked, under a passing name.
@@ -62,12 +73,12 @@ func createAside(dir string) (*store, string, error) {
 		return nil, "", fmt.Errorf("vault: create a database file: %w", err)
 	}
 	path := f.Name()
-	db, err := bbolt.Open(path, 0o600, boltOptions(f))
+	db, err := openBolt(path, f)
 	if err != nil {
 		_ = os.Remove(path)
 		return nil, "", fmt.Errorf("vault: create a database file: %w", err)
 	}
-	return &store{db}, path, nil
+	return &store{db: db}, path, nil
 }
 
 // initialise writes what a database is born with: a keyset of one key, and the derivation root.
@@ -81,11 +92,13 @@ func initialise(st *store, master MasterKey) error {
 	return st.Update(func(tx storeTx) error { return writeMeta(tx, master, seal, root) })
 }
 
-// tidy closes the database file to other users, and removes what a crash left of a creation or a compaction. Only the
+// tidy closes the database and its mark to other users, and removes what a crash left of a creation or a compaction. Only the
 // process that has opened the database does so.
 func tidy(dir string) error {
-	if err := os.Chmod(filepath.Join(dir, FileName), 0o600); err != nil {
-		return fmt.Errorf("vault: the database must be 0600: %w", err)
+	for _, file := range []string{FileName, markName} {
+		if err := os.Chmod(filepath.Join(dir, file), 0o600); err != nil {
+			return fmt.Errorf("vault: the database must be 0600: %w", err)
+		}
 	}
 	left, err := filepath.Glob(filepath.Join(dir, asidePattern))
 	if err != nil {

@@ -73,6 +73,15 @@ func writeFile(t testing.TB, path string, b []byte) {
 	}
 }
 
+// onlyTheDatabase says that dir holds the database, its mark and nothing else.
+func onlyTheDatabase(t testing.TB, dir string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 2 || entries[0].Name() != vault.FileName || entries[1].Name() != vault.FileName+".mark" {
+		t.Errorf("the data directory holds %v (%v)", entries, err)
+	}
+}
+
 // fill sets every field of a record, at any depth: strings and secrets to what text gives, the rest to something that is
 // not zero. A field that a form forgets is therefore seen, and so is one that somebody adds later.
 func fill(t testing.TB, record any, text func(field string) string) {

@@ -17,6 +17,7 @@ import (
 //
 //	"keyset"  "locum vault\n" | format: 1 byte | master id: 16 bytes | wrapped keyset | SHA-256 of all before
 //	"root"    a sealed value: the derivation root, 32 bytes
+//	"uses"    a sealed value: nothing, and for its generation how many values the primary key may have sealed (uses.go)
 //
 // The master id is derived from the master key and tells a wrong key from a damaged keyset. The keyset is Tink's,
 // AES-256-GCM, in binary, wrapped by AES-256-GCM under a key derived from the master key; the bytes before it are its
@@ -25,6 +26,7 @@ const (
 	metaBucket = "meta"
 	metaKeyset = "keyset"
 	metaRoot   = "root"
+	metaUses   = "uses"
 
 	metaMagic  = "locum vault\n"
 	metaFormat = 1
@@ -48,6 +50,7 @@ type sealer struct {
 	handle  *keyset.Handle
 	aead    tink.AEAD
 	primary [keyIDSize]byte // how ciphertexts of the primary key begin
+	uses    *keyUses        // of the primary key
 }
 
 func newSealer() (*sealer, error) {
@@ -67,7 +70,7 @@ func sealerOf(handle *keyset.Handle) (*sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vault: keyset: %w", err)
 	}
-	s := &sealer{handle: handle, aead: primitive, primary: [keyIDSize]byte{0: 1}}
+	s := &sealer{handle: handle, aead: primitive, primary: [keyIDSize]byte{0: 1}, uses: new(keyUses)}
 	binary.BigEndian.PutUint32(s.primary[1:], entry.KeyID())
 	return s, nil
 }
@@ -101,7 +104,12 @@ func (s *sealer) primaryOnly() (*sealer, error) {
 			return nil, fmt.Errorf("vault: drop old keys: %w", err)
 		}
 	}
-	return sealerFrom(m)
+	next, err := sealerFrom(m)
+	if err != nil {
+		return nil, err
+	}
+	next.uses = s.uses
+	return next, nil
 }
 
 func sealerFrom(m *keyset.Manager) (*sealer, error) {
@@ -113,6 +121,9 @@ func sealerFrom(m *keyset.Manager) (*sealer, error) {
 }
 
 func (s *sealer) seal(bucket string, key []byte, schema byte, generation uint64, plain []byte) ([]byte, error) {
+	if err := s.uses.count(); err != nil {
+		return nil, err
+	}
 	ciphertext, err := s.aead.Encrypt(plain, associated(bucket, key, schema, generation))
 	if err != nil {
 		return nil, fmt.Errorf("vault: seal: %w", err)
@@ -149,7 +160,7 @@ func associated(bucket string, key []byte, schema byte, generation uint64) []byt
 	return binary.BigEndian.AppendUint64(out, generation)
 }
 
-// writeMeta stores the keyset, wrapped, and the root, sealed under it.
+// writeMeta stores the keyset, wrapped, and the root and the count of uses, sealed under it.
 func writeMeta(tx storeTx, master MasterKey, seal *sealer, root []byte) error {
 	wrapped, err := wrapKeyset(master, seal)
 	if err != nil {
@@ -159,10 +170,14 @@ func writeMeta(tx storeTx, master MasterKey, seal *sealer, root []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.put(metaBucket, []byte(metaKeyset), wrapped); err != nil {
+	uses, err := seal.seal(metaBucket, []byte(metaUses), 1, seal.uses.done.Load()+usesAhead, nil)
+	if err != nil {
 		return err
 	}
-	return tx.put(metaBucket, []byte(metaRoot), sealed)
+	return errors.Join(
+		tx.put(metaBucket, []byte(metaKeyset), wrapped),
+		tx.put(metaBucket, []byte(metaRoot), sealed),
+		tx.put(metaBucket, []byte(metaUses), uses))
 }
 
 func wrapKeyset(master MasterKey, seal *sealer) ([]byte, error) {
@@ -192,7 +207,7 @@ func readKeyset(master MasterKey, data []byte) (*sealer, error) {
 		return nil, fmt.Errorf("%w: its keyset is damaged", ErrCorrupt)
 	}
 	if format := body[len(metaMagic)]; format != metaFormat {
-		return nil, fmt.Errorf("vault: the database has format %d and this version of Locum knows %d; use a newer version", format, metaFormat)
+		return nil, fmt.Errorf("%w: the database has format %d and this one knows %d", ErrVersion, format, metaFormat)
 	}
 	if !bytes.Equal(body[len(metaMagic)+1:head], master.id()) {
 		return nil, ErrWrongKey

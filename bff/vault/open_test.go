@@ -337,10 +337,7 @@ func TestACrashDuringCreationLeavesNothing(t *testing.T) {
 	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the left-over file: %v", err)
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 1 {
-		t.Errorf("the data directory holds %v (%v)", entries, err)
-	}
+	onlyTheDatabase(t, dir)
 }
 
 // TestTwoAtOnceMakeOneDatabase lets many open a directory that is still empty: one holds it, the others are told so, and

@@ -29,11 +29,11 @@ const (
 
 	branchPage   = 0x01
 	leafPage     = 0x02
-	metaPage     = 0x04
 	freelistPage = 0x10
 	bucketLeaf   = 0x01
 
-	maxDepth = 64 // of a tree of pages; a real one has fewer than ten
+	maxDepth = 64       // of a tree of pages; a real one has fewer than ten
+	maxNode  = 64 << 20 // bytes of a page with its overflow
 )
 
 var order = binary.NativeEndian
@@ -49,41 +49,45 @@ type pageChecker struct {
 	used []bool // pages met so far
 }
 
-// checkPages says what is wrong with a bbolt file, or nil.
+// checkPages says what is wrong with a bbolt file, or its last transaction.
 func checkPages(file interface {
 	io.ReaderAt
 	io.Seeker
-}) error {
+}) (transaction uint64, err error) {
 	size, err := file.Seek(0, io.SeekEnd)
 	if err != nil {
-		return fmt.Errorf("measure: %w", err)
+		return 0, fmt.Errorf("measure: %w", err)
 	}
 	meta, err := findMeta(file, uint64(size))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if meta.highWater < 4 || meta.highWater > uint64(size)/meta.pageSize {
-		return fmt.Errorf("truncated: %d pages of %d bytes do not fit into %d bytes", meta.highWater, meta.pageSize, size)
+		return 0, fmt.Errorf("truncated: %d pages of %d bytes do not fit into %d bytes", meta.highWater, meta.pageSize, size)
 	}
 	c := &pageChecker{file: file, meta: meta, used: make([]bool, meta.highWater)}
 	c.used[0], c.used[1] = true, true
 	if err := c.freelist(); err != nil {
-		return err
+		return 0, err
 	}
 	if err := c.tree(meta.root, nil, nil, 0); err != nil {
-		return err
+		return 0, err
 	}
 	for id, used := range c.used {
 		if !used {
-			return fmt.Errorf("page %d is neither used nor free", id)
+			return 0, fmt.Errorf("page %d is neither used nor free", id)
 		}
 	}
-	return nil
+	return meta.transaction, nil
 }
 
-// findMeta picks the newest valid one of the two meta pages, as bbolt does. One may be torn by a crash in mid-commit.
+// findMeta picks the newest valid one of the two meta pages, exactly as bbolt does. One may be torn by a crash in
+// mid-commit. The header of their pages does not count: bbolt does not look at it.
 func findMeta(file io.ReaderAt, size uint64) (pageMeta, error) {
 	newest, found := readMeta(file, 0)
+	if found && !newest.plausible() {
+		return pageMeta{}, errors.New("no page size of a bbolt database")
+	}
 	pageSizes := []uint64{newest.pageSize}
 	if !found {
 		pageSizes = nil
@@ -92,11 +96,15 @@ func findMeta(file io.ReaderAt, size uint64) (pageMeta, error) {
 		}
 	}
 	for _, s := range pageSizes {
-		if m, ok := readMeta(file, s); ok && m.pageSize == s && (!found || m.transaction > newest.transaction) {
+		m, ok := readMeta(file, s)
+		if ok && m.pageSize != s {
+			return pageMeta{}, errors.New("its two meta pages contradict each other")
+		}
+		if ok && (!found || m.transaction > newest.transaction) {
 			newest, found = m, true
 		}
 	}
-	if !found || size < 4*newest.pageSize {
+	if !found || !newest.plausible() || size < 4*newest.pageSize {
 		return pageMeta{}, errors.New("no bbolt database")
 	}
 	return newest, nil
@@ -110,13 +118,14 @@ func readMeta(file io.ReaderAt, at uint64) (pageMeta, bool) {
 	m := b[pageHeader:]
 	sum := fnv.New64a()
 	sum.Write(m[:metaSize-8])
-	if order.Uint32(m) != boltMagic || order.Uint32(m[4:]) != boltVersion || order.Uint64(m[56:]) != sum.Sum64() ||
-		order.Uint16(b[8:]) != metaPage {
+	if order.Uint32(m) != boltMagic || order.Uint32(m[4:]) != boltVersion || order.Uint64(m[56:]) != sum.Sum64() {
 		return pageMeta{}, false
 	}
-	meta := pageMeta{uint64(order.Uint32(m[8:])), order.Uint64(m[16:]), order.Uint64(m[32:]), order.Uint64(m[40:]), order.Uint64(m[48:])}
-	plausible := meta.pageSize >= 1024 && meta.pageSize <= 1<<16 && meta.pageSize&(meta.pageSize-1) == 0
-	return meta, plausible
+	return pageMeta{uint64(order.Uint32(m[8:])), order.Uint64(m[16:]), order.Uint64(m[32:]), order.Uint64(m[40:]), order.Uint64(m[48:])}, true
+}
+
+func (m pageMeta) plausible() bool {
+	return m.pageSize >= 1024 && m.pageSize <= 1<<16 && m.pageSize&(m.pageSize-1) == 0
 }
 
 // page reads a page with its overflow and marks it used; nothing else may have used it.
@@ -135,6 +144,9 @@ func (c *pageChecker) page(id uint64) ([]byte, error) {
 	if pages > c.meta.highWater-id {
 		return nil, fmt.Errorf("page %d runs over the end", id)
 	}
+	if most := c.longest(order.Uint16(head[8:])); pages > most {
+		return nil, fmt.Errorf("page %d is %d pages long, more than %d", id, pages, most)
+	}
 	for i := id; i < id+pages; i++ {
 		if c.used[i] {
 			return nil, fmt.Errorf("page %d is used twice", i)
@@ -146,6 +158,15 @@ func (c *pageChecker) page(id uint64) ([]byte, error) {
 		return nil, fmt.Errorf("page %d: %w", id, err)
 	}
 	return data, nil
+}
+
+// longest bounds the pages read as one: a free list has at most one number per page of the file, and no value of Locum's
+// comes near maxNode bytes.
+func (c *pageChecker) longest(flags uint16) uint64 {
+	if flags == freelistPage {
+		return 2 + 8*c.meta.highWater/c.meta.pageSize
+	}
+	return maxNode / c.meta.pageSize
 }
 
 func (c *pageChecker) freelist() error {
@@ -192,11 +213,16 @@ func (c *pageChecker) elements(id uint64, data, low, high []byte, depth int) err
 	if pageHeader+count*elementSize > len(data) {
 		return fmt.Errorf("page %d: %d elements do not fit", id, count)
 	}
+	free := pageHeader + count*elementSize // where the next element may begin: elements that overlap could nest without end
 	for i := range count {
-		key, value, err := element(data, i, flags)
+		begin, key, value, err := element(data, i, flags)
 		if err != nil {
 			return fmt.Errorf("page %d, element %d: %w", id, i, err)
 		}
+		if begin < free {
+			return fmt.Errorf("page %d, element %d: overlaps another", id, i)
+		}
+		free = begin + len(key) + len(value)
 		outside := low != nil && bytes.Compare(key, low) < 0 || high != nil && bytes.Compare(key, high) >= 0
 		if outside || i > 0 && bytes.Equal(key, low) {
 			return fmt.Errorf("page %d, element %d: out of order", id, i)
@@ -213,7 +239,7 @@ func (c *pageChecker) elements(id uint64, data, low, high []byte, depth int) err
 func (c *pageChecker) below(id uint64, data []byte, i int, flags uint16, key, value, high []byte, depth int) error {
 	at := pageHeader + i*elementSize
 	if flags == branchPage {
-		if next, _, err := element(data, i+1, flags); err == nil && i+1 < int(order.Uint16(data[10:])) {
+		if _, next, _, err := element(data, i+1, flags); err == nil && i+1 < int(order.Uint16(data[10:])) {
 			high = next
 		}
 		return c.tree(order.Uint64(data[at+8:]), key, high, depth+1)
@@ -236,11 +262,11 @@ func (c *pageChecker) below(id uint64, data []byte, i int, flags uint16, key, va
 	return fmt.Errorf("page %d, element %d: unknown flags", id, i)
 }
 
-// element gives the key and, on a leaf, the value of element i; both lie inside data.
-func element(data []byte, i int, flags uint16) (key, value []byte, err error) {
+// element gives the key and, on a leaf, the value of element i, and where they begin; both lie inside data.
+func element(data []byte, i int, flags uint16) (begin int, key, value []byte, err error) {
 	at := pageHeader + i*elementSize
 	if at+elementSize > len(data) {
-		return nil, nil, errors.New("outside its page")
+		return 0, nil, nil, errors.New("outside its page")
 	}
 	e := data[at:]
 	position, keySize, valueSize := uint64(order.Uint32(e)), uint64(order.Uint32(e[4:])), uint64(0)
@@ -248,7 +274,7 @@ func element(data []byte, i int, flags uint16) (key, value []byte, err error) {
 		position, keySize, valueSize = keySize, uint64(order.Uint32(e[8:])), uint64(order.Uint32(e[12:]))
 	}
 	if position < elementSize || position+keySize+valueSize > uint64(len(e)) {
-		return nil, nil, errors.New("outside its page")
+		return 0, nil, nil, errors.New("outside its page")
 	}
-	return e[position : position+keySize], e[position+keySize : position+keySize+valueSize], nil
+	return at + int(position), e[position : position+keySize], e[position+keySize : position+keySize+valueSize], nil
 }

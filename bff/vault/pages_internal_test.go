@@ -87,7 +87,7 @@ func mustPass(t *testing.T, when, path string) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := checkPages(f); err != nil {
+	if _, err := checkPages(f); err != nil {
 		t.Fatalf("%s: %v", when, err)
 	}
 }

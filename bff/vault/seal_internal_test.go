@@ -126,7 +126,16 @@ func TestT061ValuesStayInTheirPlace(t *testing.T) {
 				_, err := Connections.Get(tx, c.to)
 				wantIntegrity(t, "Get", err)
 				wantIntegrity(t, "Put", Connections.Put(tx, c.to, &Connection{ID: c.to, Generation: 2}))
-				wantIntegrity(t, "Each", Connections.Each(tx, func(Connection) error { return nil }))
+				others := 0
+				err = Connections.Each(tx, func(r Connection) error {
+					if others++; r.ID == c.to {
+						t.Errorf("Each gives %+v", r)
+					}
+					return nil
+				})
+				if err != nil || others != 1 {
+					t.Errorf("Each gives %d others (%v)", others, err)
+				}
 				return errors.New("roll back")
 			})
 		})

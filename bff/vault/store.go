@@ -3,7 +3,10 @@ package vault
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,35 +20,64 @@ const (
 
 // store keeps opaque bytes under opaque keys in named buckets: View, Update, Close and nothing that knows a record. It is
 // the seam below which another database can stand. Slices that a transaction gives are valid until it ends.
-type store struct{ db *bbolt.DB }
+type store struct {
+	db     *bbolt.DB
+	failed atomic.Pointer[error] // why nothing is written any more
+	stuck  atomic.Bool           // bbolt was interrupted in mid-commit and may hold its lock for ever
+}
 
 // storeTx is a transaction of a store.
 type storeTx struct{ tx *bbolt.Tx }
 
 // openStore opens an existing file: locks it, checks every page of it, and only then lets bbolt map it, because bbolt
 // trusts what it maps and a damaged page number would end the process. Nothing is written.
-func openStore(path string) (*store, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|syscall.O_NOFOLLOW, 0)
+func openStore(path string, m *mark) (*store, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENXIO) {
+		return nil, fmt.Errorf("%w: it is no regular file: %w", ErrCorrupt, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("vault: open the database: %w", err)
 	}
-	if err := prepareFile(f, path); err != nil {
+	if err := prepareFile(f, path, m); err != nil {
 		_ = f.Close()
 		return nil, err
 	}
-	db, err := bbolt.Open(path, 0o600, boltOptions(f)) // closes f when it fails
+	db, err := openBolt(path, f)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrCorrupt, path, err)
 	}
-	return &store{db}, nil
+	return &store{db: db}, nil
 }
 
-func prepareFile(f *os.File, path string) error {
+// openBolt hands f to bbolt, which closes it when it fails.
+func openBolt(path string, f *os.File) (db *bbolt.DB, err error) {
+	err = guarded(func() (err error) {
+		db, err = bbolt.Open(path, 0o600, boltOptions(f))
+		return err
+	})
+	return db, err
+}
+
+func prepareFile(f *os.File, path string, m *mark) error {
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("vault: examine %s: %w", path, err)
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%w: %s: it is no regular file", ErrCorrupt, path)
+	}
 	if err := lock(f, path); err != nil {
 		return err
 	}
-	if err := checkPages(f); err != nil {
+	last, err := checkPages(f)
+	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrCorrupt, path, err)
+	}
+	if last < m.transaction {
+		return fmt.Errorf("%w: %s is at transaction %d and was at %d when it was closed: it has lost its last write, or an "+
+			"older file was put in its place; restore a whole backup, or remove %s.mark to go on with what is there",
+			ErrCorrupt, path, last, m.transaction, path)
 	}
 	return nil
 }
@@ -86,33 +118,123 @@ func lock(f *os.File, path string) error {
 }
 
 func (s *store) Close() error {
+	if s.stuck.Load() {
+		return s.healthy() // bbolt would wait for its own lock; the file goes with the process
+	}
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("vault: close: %w", err)
 	}
 	return nil
 }
 
+// last is the transaction that the file is at, and whether everything up to it is certain to be there.
+func (s *store) last() (transaction uint64, sound bool) {
+	if s.failed.Load() != nil {
+		return 0, false
+	}
+	err := s.View(func(tx storeTx) error {
+		transaction = uint64(tx.tx.ID())
+		return nil
+	})
+	return transaction, err == nil
+}
+
+// healthy is nil, or an ErrDisk.
+func (s *store) healthy() error {
+	if why := s.failed.Load(); why != nil {
+		return *why
+	}
+	return nil
+}
+
+// fail ends all work: what the disk holds is not certain any more, and a second attempt may be told that all is well
+// when it is not (a failed fsync is reported once).
+func (s *store) fail(cause error) {
+	err := fmt.Errorf("%w: %s: %w", ErrDisk, s.db.Path(), cause)
+	s.failed.CompareAndSwap(nil, &err)
+}
+
 // View runs fn on one snapshot.
 func (s *store) View(fn func(storeTx) error) error {
-	return s.run(s.db.View, fn)
-}
-
-// Update runs fn and commits with fdatasync, or rolls back when fn returns an error.
-func (s *store) Update(fn func(storeTx) error) error {
-	return s.run(s.db.Update, fn)
-}
-
-// run tells an error of fn, returned as it is, from one of the database, which gets the vault's name.
-func (s *store) run(do func(func(*bbolt.Tx) error) error, fn func(storeTx) error) error {
-	var own error
-	err := do(func(tx *bbolt.Tx) error {
-		own = fn(storeTx{tx})
-		return own
-	})
-	if err == nil || own != nil {
+	if err := s.healthy(); err != nil {
+		return err
+	}
+	own, err := run(s.db.View, fn)
+	if err == nil || own {
 		return err
 	}
 	return fmt.Errorf("vault: transaction: %w", err)
+}
+
+// Update runs fn and commits with fdatasync, or rolls back when fn returns an error. A commit that failed for want of room
+// has left the file as it was; after any other failure nothing is read or written any more.
+func (s *store) Update(fn func(storeTx) error) error {
+	if err := s.healthy(); err != nil {
+		return err
+	}
+	var id int
+	own, err := run(s.db.Update, func(tx storeTx) error {
+		id = tx.tx.ID()
+		return fn(tx)
+	})
+	switch {
+	case err == nil || own && !errors.Is(err, errFault):
+		return err
+	case noRoom(err) && s.before(id):
+		return fmt.Errorf("vault: transaction: %w", err)
+	}
+	s.stuck.Store(errors.Is(err, errFault))
+	s.fail(err)
+	return s.healthy()
+}
+
+// before says whether the file is still at a transaction before this one: a meta page that was written half is whole.
+func (s *store) before(id int) bool {
+	var now int
+	_, err := run(s.db.View, func(tx storeTx) error {
+		now = tx.tx.ID()
+		return nil
+	})
+	return err == nil && now < id
+}
+
+// run says whether an error is fn's own or the database's.
+func run(do func(func(*bbolt.Tx) error) error, fn func(storeTx) error) (own bool, err error) {
+	err = guarded(func() error {
+		return do(func(tx *bbolt.Tx) error {
+			err := fn(storeTx{tx})
+			own = err != nil
+			return err
+		})
+	})
+	return own, err
+}
+
+// noRoom says whether a commit failed because the disk was full, while it wrote: not while it synced, and not otherwise.
+func noRoom(err error) bool {
+	var path *fs.PathError
+	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+	return full && errors.As(err, &path) && path.Op == "write"
+}
+
+// errFault says that the mapped file could not be read.
+var errFault = fmt.Errorf("%w: a page of it cannot be read", ErrCorrupt)
+
+// guarded turns a fault in the mapped file (a bad sector, a file cut short by somebody) from the end of the process into
+// an error.
+func guarded(do func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		caught := recover()
+		if caught == nil {
+			return
+		}
+		if _, fault := caught.(interface{ Addr() uintptr }); !fault {
+			panic(caught)
+		}
+		err = errFault
+	}()
+	return do()
 }
 
 func (t storeTx) get(bucket string, key []byte) []byte {
@@ -120,7 +242,10 @@ func (t storeTx) get(bucket string, key []byte) []byte {
 	if b == nil {
 		return nil
 	}
-	return b.Get(key)
+	if value := b.Get(key); value != nil || b.Bucket(key) == nil {
+		return value
+	}
+	return []byte{} // a bucket in the place of a value: something, and nothing of ours
 }
 
 func (t storeTx) put(bucket string, key, value []byte) error {
@@ -141,6 +266,17 @@ func (t storeTx) delete(bucket string, key []byte) error {
 	}
 	if err := b.Delete(key); err != nil {
 		return fmt.Errorf("vault: delete from %s: %w", bucket, err)
+	}
+	return nil
+}
+
+// drop removes a whole bucket.
+func (t storeTx) drop(bucket string) error {
+	if t.tx.Bucket([]byte(bucket)) == nil {
+		return nil
+	}
+	if err := t.tx.DeleteBucket([]byte(bucket)); err != nil {
+		return fmt.Errorf("vault: delete bucket %s: %w", bucket, err)
 	}
 	return nil
 }

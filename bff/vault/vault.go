@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 )
 
 // Errors of the vault; test with errors.Is.
@@ -21,6 +22,9 @@ var (
 	ErrWrongKey  = errors.New("vault: the master key is not the one that this database was made with")
 	ErrInUse     = errors.New("vault: another process has the database open; stop it first")
 	ErrCorrupt   = errors.New("vault: the database is damaged, or not one of Locum's")
+	ErrMissing   = errors.New("vault: the database that was here is gone")
+	ErrVersion   = errors.New("vault: written by a newer version of Locum; use that one")
+	ErrDisk      = errors.New("vault: the disk did not take a write; check it and start Locum again, until then nothing is read or written")
 	ErrClosed    = errors.New("vault: closed")
 )
 
@@ -38,13 +42,18 @@ type Vault struct {
 	// mu is held shared by every transaction and alone where the file or the keyset is exchanged.
 	mu      sync.RWMutex
 	compact sync.Mutex // one Reseal or Compact at a time
-	store   *store     // nil once closed
+	mark    *mark
+	store   *store // nil once closed
 	seal    *sealer
+
+	renewAt atomic.Uint64 // uses of the key
+	reports damageReports
 }
 
-// Open opens dir/locum.db. Only where that name does not exist, it makes the directory (0700) and a new database (0600).
-// Where it exists, nothing is written before the master key has proved right: ErrWrongKey, ErrInUse (another process
-// holds it for longer than a second) and ErrCorrupt leave the file as it was, byte for byte.
+// Open opens dir/locum.db. Only where no database ever was in dir, it makes the directory (0700) and a new one (0600).
+// Where one is, nothing of it is written before the master key has proved right: ErrWrongKey, ErrInUse (another process
+// holds it for longer than a second), ErrCorrupt and ErrVersion leave the file as it was, byte for byte. ErrMissing: one was
+// there. A record that is damaged does not keep the others from being opened; see Damaged.
 func Open(dir string, master MasterKey) (*Vault, error) {
 	if master.key.Empty() {
 		return nil, errors.New("vault: no master key")
@@ -52,35 +61,55 @@ func Open(dir string, master MasterKey) (*Vault, error) {
 	if err := prepareDir(dir); err != nil {
 		return nil, err
 	}
+	m, err := takeMark(dir)
+	if err != nil {
+		return nil, err
+	}
+	v, err := openMarked(dir, master, m)
+	if err != nil {
+		m.release()
+		return nil, err
+	}
+	return v, nil
+}
+
+// openMarked opens the database, or makes it, for whom holds its mark.
+func openMarked(dir string, master MasterKey, m *mark) (*Vault, error) {
 	path := filepath.Join(dir, FileName)
 	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+		if m.made {
+			return nil, missing(path)
+		}
 		if err := create(dir, master); err != nil {
 			return nil, err
 		}
 	}
-	st, err := openStore(path)
+	st, err := openStore(path, m)
 	if err != nil {
 		return nil, err
 	}
-	v := &Vault{dir: dir, master: master, store: st}
+	v := &Vault{dir: dir, master: master, mark: m, store: st}
+	v.renewAt.Store(renewAt)
 	if err := v.unlock(); err != nil {
 		_ = st.Close()
 		return nil, err
 	}
-	if err := tidy(dir); err != nil {
+	last, _ := st.last()
+	if err := errors.Join(tidy(dir), m.born(last)); err != nil {
 		_ = st.Close()
 		return nil, err
 	}
 	return v, nil
 }
 
-// unlock reads the keyset and the derivation root.
+// unlock reads the keyset, its count of uses and the derivation root.
 func (v *Vault) unlock() error {
 	return v.store.View(func(tx storeTx) error {
 		seal, err := readKeyset(v.master, tx.get(metaBucket, []byte(metaKeyset)))
 		if err != nil {
 			return err
 		}
+		readUses(tx, seal)
 		root, err := openRoot(seal, tx.get(metaBucket, []byte(metaRoot)))
 		if err != nil {
 			return err
@@ -97,7 +126,7 @@ func (v *Vault) setRoot(root []byte) {
 	v.macs = newKeyedHash(derive(root, "locum vault mac"))
 }
 
-// Close waits for running transactions and closes the file. A second Close does nothing.
+// Close waits for running transactions, closes the file and marks it as closed in good order. A second Close does nothing.
 func (v *Vault) Close() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -106,12 +135,41 @@ func (v *Vault) Close() error {
 	}
 	st := v.store
 	v.store = nil
-	return st.Close()
+	if v.mark == nil { // opened by Look
+		return st.Close()
+	}
+	defer v.mark.release()
+	last, sound := st.last()
+	if err := st.Close(); err != nil || !sound {
+		return err
+	}
+	return v.mark.closed(last)
+}
+
+// Healthy is nil, ErrClosed, or ErrDisk once a write has failed in a way that leaves open what the disk holds. Every
+// transaction is refused then, reading ones too: the mapped file may show what Update has refused.
+func (v *Vault) Healthy() error {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if v.store == nil {
+		return ErrClosed
+	}
+	return v.store.healthy()
 }
 
 // View runs fn in a read-only transaction on one snapshot. An error of fn is returned as it is. Transactions do not
 // nest: neither View nor Update may be called inside fn.
 func (v *Vault) View(fn func(*Tx) error) error {
+	var met []Damage
+	err := v.view(func(tx *Tx) error {
+		defer func() { met = tx.damaged }()
+		return fn(tx)
+	})
+	v.report(met)
+	return err
+}
+
+func (v *Vault) view(fn func(*Tx) error) error {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	if v.store == nil {
@@ -122,17 +180,46 @@ func (v *Vault) View(fn func(*Tx) error) error {
 
 // Update runs fn in a transaction that can write, one at a time. What fn wrote is durable when Update returns nil, and
 // nothing of it is kept otherwise. An error of fn is returned as it is. fn may run twice and must not have effects outside
-// the transaction, least of all a network call; transactions do not nest.
+// the transaction, least of all a network call; transactions do not nest. ErrDisk: see Healthy; a disk that is merely full
+// is another error, and Update works again once there is room.
 func (v *Vault) Update(fn func(*Tx) error) error {
+	var met []Damage
+	err := v.update(func(tx *Tx) error {
+		defer func() { met = tx.damaged }()
+		return fn(tx)
+	})
+	v.report(met)
+	if err == nil {
+		v.renew()
+	}
+	return err
+}
+
+func (v *Vault) update(fn func(*Tx) error) error {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	if v.store == nil {
 		return ErrClosed
 	}
-	return v.store.Update(func(st storeTx) error { return fn(v.tx(st)) })
+	if err := v.mark.moving(); err != nil {
+		return err
+	}
+	var noted uint64
+	err := v.store.Update(func(st storeTx) (err error) {
+		if err = fn(v.tx(st)); err == nil {
+			noted, err = noteUses(st, v.seal)
+		}
+		return err
+	})
+	if err == nil {
+		v.seal.uses.noted.Store(noted)
+	}
+	return err
 }
 
-func (v *Vault) tx(st storeTx) *Tx { return &Tx{store: st, seal: v.seal, index: v.index} }
+func (v *Vault) tx(st storeTx) *Tx {
+	return &Tx{store: st, master: v.master, seal: v.seal, index: v.index}
+}
 
 // MAC is a keyed hash of the parts, 43 base64url characters, for references to values that must not be stored. Purpose
 // and parts are length-prefixed: no two lists of parts are mistaken for one another. It never changes for a database.
