@@ -36,6 +36,7 @@ var englishCauses = Table{
 	{"unavailable", "It is overloaded or under repair."},
 	{"no_answer", "It did not answer."},
 	{"storage", "Locum could not save."},
+	{"damaged", "What Locum kept of it is damaged."},
 	{"invalid_token", "It refuses a permission that should still hold."},
 	{"unknown_platform", "This platform is no longer set up in Locum."},
 }

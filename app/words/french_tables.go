@@ -36,6 +36,7 @@ var frenchCauses = Table{
 	{"unavailable", "Elle est surchargée ou en réparation."},
 	{"no_answer", "Elle n’a pas répondu."},
 	{"storage", "Locum n’a pas pu enregistrer."},
+	{"damaged", "Ce que Locum en gardait est endommagé."},
 	{"invalid_token", "Elle refuse une permission qui devrait encore valoir."},
 	{"unknown_platform", "Cette plateforme n’est plus configurée dans Locum."},
 }

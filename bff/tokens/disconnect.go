@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"locum/bff/audit"
@@ -50,11 +51,14 @@ func (k *Keeper) Disconnect(_ context.Context, practitioner, connection string) 
 	return k.revoke(live, newest(h, c)), nil
 }
 
-// remove deletes the record and gives what it held.
+// remove deletes the record and gives what it held; of a damaged one, what memory knows.
 func (k *Keeper) remove(h *held) (vault.Connection, error) {
 	var c vault.Connection
 	err := k.vault.Update(func(tx *vault.Tx) (err error) {
 		c, err = vault.Connections.Take(tx, h.id)
+		if errors.Is(err, vault.ErrIntegrity) {
+			c, err = h.remembered(), vault.Connections.Delete(tx, h.id)
+		}
 		return err
 	})
 	return c, err

@@ -95,6 +95,7 @@ const (
 	CauseUnavailable    = "unavailable"      // 429, 503 or another refusal that says nothing about the token
 	CauseNoAnswer       = "no_answer"        // sent, and the answer is lost, a 5xx, or malformed: the outcome is unknown
 	CauseStorage        = "storage"          // the vault or the audit trail cannot be written
+	CauseDamaged        = "damaged"          // the vault's record of it does not authenticate
 	CauseInvalidToken   = "invalid_token"    // RFC 6750 §3.1: the platform refuses an access token that is fresh
 	CauseNotOurs        = "not_found"        // no such connection, or another practitioner's
 	CauseClosing        = "closing"          // Locum is stopping

@@ -224,6 +224,9 @@ func (k *Keeper) replace(h *held, c vault.Connection) (vault.Connection, error) 
 	var next vault.Connection
 	err := k.vault.Update(func(tx *vault.Tx) error {
 		old, err := vault.Connections.Get(tx, h.id)
+		if errors.Is(err, vault.ErrIntegrity) { // Put sets it aside
+			old, err = h.remembered(), nil
+		}
 		if err != nil {
 			return err
 		}

@@ -27,7 +27,7 @@ const wireDeadline = 10 * time.Second
 // A record found in phase answered starts at step 5, whoever left it there. One found in phase inflight has an unknown
 // outcome: the platform may have rotated the refresh token and the answer is lost; see mayReplay.
 func (k *Keeper) refresh(h *held, why reason) error {
-	c, err := k.read(h.id)
+	c, err := k.read(h)
 	if err != nil {
 		return err
 	}
@@ -126,20 +126,22 @@ func mayReplay(kind string) bool {
 	return false
 }
 
-// read gives the connection's record, or an Error of kind NotFound or Storage.
-func (k *Keeper) read(id string) (vault.Connection, error) {
+// read gives the connection's record, or an Error of kind NotFound, ReconnectNeeded (it is damaged) or Storage.
+func (k *Keeper) read(h *held) (vault.Connection, error) {
 	var c vault.Connection
 	err := k.vault.View(func(tx *vault.Tx) (err error) {
-		c, err = vault.Connections.Get(tx, id)
+		c, err = vault.Connections.Get(tx, h.id)
 		return err
 	})
 	switch {
 	case err == nil:
 		return c, nil
 	case errors.Is(err, vault.ErrNotFound):
-		return c, notFound(id)
+		return c, notFound(h.id)
+	case errors.Is(err, vault.ErrIntegrity):
+		return c, k.damaged(h, err)
 	}
-	return c, &Error{Kind: Storage, Connection: id, Code: CauseStorage, Err: err}
+	return c, &Error{Kind: Storage, Connection: h.id, Code: CauseStorage, Err: err}
 }
 
 // put stores the record and takes over its new generation. A record that somebody deleted or replaced meanwhile is not

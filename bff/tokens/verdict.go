@@ -112,9 +112,33 @@ func (k *Keeper) unstored(h *held, err error) error {
 	if errors.Is(err, vault.ErrNotFound) || errors.Is(err, vault.ErrConflict) {
 		return notFound(h.id)
 	}
+	if errors.Is(err, vault.ErrIntegrity) {
+		return k.damaged(h, err)
+	}
 	h.now.Store(h.now.Load().in(StateDegraded, CauseStorage))
 	k.log.Error("vault does not take a connection", "connection", h.id, "error", err)
 	return &Error{Kind: Storage, Connection: h.id, Code: CauseStorage, Err: err}
+}
+
+// damaged is a record that does not authenticate any more: nothing of it is used. The token in memory serves to its end, as
+// it was verified when it came; the practitioner is told to connect again, which sets the record aside.
+func (k *Keeper) damaged(h *held, err error) error {
+	before := h.now.Load()
+	h.now.Store(before.in(StateReconnect, CauseDamaged))
+	if before.view.State != StateReconnect {
+		k.note(audit.Event{Kind: "reconnect_needed", Code: CauseDamaged}, h.remembered())
+	}
+	k.log.Error("record of a connection is damaged", "connection", h.id, "platform", h.platform, "error", err)
+	return &Error{Kind: ReconnectNeeded, Connection: h.id, Code: CauseDamaged, Err: err}
+}
+
+// remembered is what memory knows of a connection whose record cannot be read.
+func (h *held) remembered() vault.Connection {
+	cur := h.now.Load()
+	return vault.Connection{
+		ID: h.id, Practitioner: h.practitioner, Platform: h.platform, Clinic: h.clinic, Subject: h.subject,
+		Access: cur.lease.Access, ConnectedAt: cur.view.ConnectedAt,
+	}
 }
 
 // noteDeadline bounds the wait for an audit record.
