@@ -66,7 +66,7 @@ func (c *Connector) Outcome(_ context.Context, practitioner, session, clientStat
 	key, now := c.outcomeKey(practitioner, session, clientState), time.Now()
 	var found vault.Outcome
 	err := c.vault.View(func(tx *vault.Tx) (err error) {
-		found, err = vault.Outcomes.Get(tx, key)
+		found, err = outcome(tx, key)
 		if errors.Is(err, vault.ErrNotFound) || err == nil && !now.Before(found.ExpiresAt) {
 			found, err = pending(tx, key, now)
 		}

@@ -87,7 +87,7 @@ func expire(tx *vault.Tx, a vault.Attempt, now time.Time) error {
 		return err
 	}
 	over := outcomeOf(a, OutcomeExpired, a.ExpiresAt.Add(lifetime))
-	_, err := vault.Outcomes.Get(tx, over.Key)
+	_, err := outcome(tx, over.Key)
 	switch {
 	case err == nil, errors.Is(err, vault.ErrNotFound) && !now.Before(over.ExpiresAt):
 		return nil
@@ -95,6 +95,16 @@ func expire(tx *vault.Tx, a vault.Attempt, now time.Time) error {
 		return vault.Outcomes.Put(tx, over.Key, &over)
 	}
 	return err
+}
+
+// outcome reads an outcome. A damaged one tells nobody anything and is as good as none: the next one takes its place, and
+// what others have begun goes on.
+func outcome(tx *vault.Tx, key string) (vault.Outcome, error) {
+	found, err := vault.Outcomes.Get(tx, key)
+	if errors.Is(err, vault.ErrIntegrity) {
+		return vault.Outcome{}, vault.ErrNotFound
+	}
+	return found, err
 }
 
 // outcomeOf says how an attempt ended, or that it has not, to the tab that began it.
@@ -116,16 +126,16 @@ func ofSession(attempts []vault.Attempt, session string) []vault.Attempt {
 }
 
 // keep stores how an attempt ended, for the tab that began it, and makes room for it as store does.
-func (c *Connector) keep(outcome vault.Outcome) error {
+func (c *Connector) keep(ended vault.Outcome) error {
 	now := time.Now()
 	return c.vault.Update(func(tx *vault.Tx) error {
-		next := outcome
-		if old, err := vault.Outcomes.Get(tx, outcome.Key); err == nil {
+		next := ended
+		if old, err := outcome(tx, ended.Key); err == nil {
 			next.Generation = old.Generation
 		} else if !errors.Is(err, vault.ErrNotFound) {
 			return err
 		}
-		if err := sweepOutcomes(tx, outcome, now); err != nil {
+		if err := sweepOutcomes(tx, ended, now); err != nil {
 			return err
 		}
 		return vault.Outcomes.Put(tx, next.Key, &next)

@@ -9,8 +9,8 @@ import (
 )
 
 // Touch notes that the practitioner did something; what the app does by itself is no activity. It is written down at most
-// once a minute, so a restart may find a session up to a minute more idle than it was, never less. An ended session is
-// ErrSignedOut and stays ended; with any other error the activity counts in memory alone.
+// once a minute, so a restart may find a session up to a minute more idle than it was, never less. A session that has ended,
+// or whose record is damaged, is ErrSignedOut and stays ended; with any other error the activity counts in memory alone.
 func (m *Manager) Touch(id string) error {
 	s, before, due := m.touch(id, time.Now())
 	if !due {
@@ -30,6 +30,9 @@ func (m *Manager) Touch(id string) error {
 	if errors.Is(err, vault.ErrNotFound) { // ended meanwhile
 		m.forget(id)
 		return ErrSignedOut
+	}
+	if errors.Is(err, vault.ErrIntegrity) { // what is on the disk is not what was written: this sign-in is over
+		return errors.Join(ErrSignedOut, m.End(id))
 	}
 	if err != nil {
 		m.persistAgain(id, before)
