@@ -109,6 +109,7 @@ var sentinels = []struct {
 	{vault.ErrConflict, shared.CodeConflict},
 	{vault.ErrIntegrity, shared.CodeStorage},
 	{vault.ErrCorrupt, shared.CodeStorage},
+	{vault.ErrDisk, shared.CodeStorage},
 	{vault.ErrClosed, shared.CodeStorage},
 	{context.DeadlineExceeded, shared.CodePlatformUnavailable},
 }

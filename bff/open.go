@@ -66,6 +66,9 @@ func (s *Server) openRooms(o Options) error {
 	if s.audit, err = audit.Open(filepath.Join(s.cfg.DataDir, AuditFile), s.vault.DeriveKey(AuditKeyPurpose), boot); err != nil {
 		return fmt.Errorf("open the audit trail: %w", err)
 	}
+	if err := s.watchDamage(); err != nil {
+		return fmt.Errorf("look for damaged records: %w", err)
+	}
 	s.accounts = account.New(s.vault)
 	limits := session.Limits{Idle: s.cfg.Session.Idle, Absolute: s.cfg.Session.Absolute}
 	if s.sessions, err = session.New(s.vault, limits); err != nil {
@@ -121,6 +124,9 @@ func (s *Server) clientSecret(id string) (secret.String, error) {
 	})
 	if errors.Is(err, vault.ErrNotFound) {
 		return secret.String{}, fmt.Errorf("no client secret is set for %q: run `locum secret set %s`: %w", id, id, err)
+	}
+	if errors.Is(err, vault.ErrIntegrity) {
+		return secret.String{}, fmt.Errorf("the client secret of %q is damaged: run `locum secret set %s`: %w", id, id, err)
 	}
 	return value, err
 }
