@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// plan says how much of everything is done.
+type plan struct {
+	starts       int           // cold starts
+	conns        int           // keep-alive connections of the load
+	rounds       int           // slices of load that each contestant gets, and one more
+	small, large int           // requests of a slice
+	rate         int           // per second, for latencies
+	paced        time.Duration // how long
+	rest         time.Duration // before memory is read
+	herd         int
+	stored       []int
+	quota        time.Duration
+}
+
+var full = plan{
+	starts: 10, conns: 64, rounds: 9, small: 8000, large: 4000, rate: 1000, paced: 5 * time.Second, rest: 5 * time.Second,
+	herd: 500, stored: []int{1000, 10_000}, quota: 12 * time.Second,
+}
+
+// report is everything that was measured.
+type report struct {
+	plan      plan
+	costs     map[string]*cost
+	latency   map[string]latencies
+	starts    latencies
+	idle      int64 // resident bytes after the start
+	busy      int64 // right after the load
+	calm      int64 // and a while later
+	herd      herd
+	stored    []stored
+	quota     quota
+	began     time.Time
+	took      time.Duration
+	rivalsRSS map[string]int64
+}
+
+// stored is what so many connections cost.
+type stored struct {
+	connections int
+	start       time.Duration
+	idle, calm  int64
+	perCall     time.Duration
+}
+
+// run measures everything and prints it.
+func run(ctx context.Context, binary, dir string, p plan, out io.Writer) (err error) {
+	binary, err = filepath.Abs(binary)
+	if err != nil {
+		return err
+	}
+	if dir == "" {
+		if dir, err = os.MkdirTemp(filepath.Dir(binary), "bench-"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	}
+	c := allCores()
+	if err := c.settle(); err != nil {
+		return err
+	}
+	s, err := newStage(ctx, binary, dir, c)
+	if err != nil {
+		return fmt.Errorf("set up: %w", err)
+	}
+	defer s.close()
+	r := &report{plan: p, began: time.Now()}
+	who, connection, err := s.coldStarts(ctx, p, r)
+	if err != nil {
+		return err
+	}
+	if err := s.underLoad(ctx, p, r, who, connection); err != nil {
+		return err
+	}
+	for _, n := range p.stored {
+		if err := s.withStored(ctx, p, r, n); err != nil {
+			return fmt.Errorf("%d connections: %w", n, err)
+		}
+	}
+	if r.quota, err = s.saturate(ctx, p, who.calls(connection, smallPath)); err != nil {
+		return fmt.Errorf("the limiter: %w", err)
+	}
+	r.took = time.Since(r.began)
+	return r.print(out)
+}
+
+// coldStarts makes the one connection, then starts Locum again and again.
+func (s *stage) coldStarts(ctx context.Context, p plan, r *report) (*practitioner, string, error) {
+	locum, _, err := s.serve(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	who, connection, err := s.settleIn()
+	if err := errors.Join(err, locum.stop()); err != nil {
+		return nil, "", err
+	}
+	for range p.starts {
+		locum, took, err := s.serve(ctx)
+		if err != nil {
+			return nil, "", err
+		}
+		if err := locum.stop(); err != nil {
+			return nil, "", err
+		}
+		r.starts = append(r.starts, took)
+	}
+	return who, connection, nil
+}
+
+func (s *stage) settleIn() (*practitioner, string, error) {
+	who, err := s.signIn()
+	if err != nil {
+		return nil, "", err
+	}
+	connection, err := who.connect(callerOne)
+	return who, connection, err
+}
+
+// underLoad measures one run of Locum beside the others: memory, cost, latency, memory again, and the herd.
+func (s *stage) underLoad(ctx context.Context, p plan, r *report, who *practitioner, connection string) (err error) {
+	locum, _, err := s.serve(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, locum.stop()) }()
+	time.Sleep(p.rest)
+	if r.idle, err = resident(locum.pid); err != nil {
+		return err
+	}
+	all, err := s.field(ctx, p, locum, who, connection)
+	defer func() { err = errors.Join(err, retire(all)) }()
+	if err != nil {
+		return err
+	}
+	if r.costs, err = compare(ctx, p, all); err != nil {
+		return err
+	}
+	r.latency, r.rivalsRSS = map[string]latencies{}, map[string]int64{}
+	for _, c := range all {
+		paced, err := c.load.pace(c.small, p.rate, p.rate*int(p.paced/time.Millisecond)/1000)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		r.latency[c.name] = paced.latencies
+		if r.rivalsRSS[c.name], err = resident(c.pid); err != nil {
+			return err
+		}
+	}
+	r.busy = r.rivalsRSS["locum"]
+	if r.herd, err = s.stampede(who, p.herd); err != nil {
+		return fmt.Errorf("the herd: %w", err)
+	}
+	time.Sleep(p.rest)
+	r.calm, err = resident(locum.pid)
+	return err
+}
+
+// withStored seeds the vault, starts Locum on it and calls through the connections.
+func (s *stage) withStored(ctx context.Context, p plan, r *report, n int) (err error) {
+	list, err := s.seed(n)
+	if err != nil {
+		return err
+	}
+	locum, took, err := s.serve(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, locum.stop()) }()
+	time.Sleep(p.rest)
+	one := stored{connections: n, start: took}
+	if one.idle, err = resident(locum.pid); err != nil {
+		return err
+	}
+	c := contestant{child: locum}
+	if c.load, err = openLoad(s.addr, p.conns); err != nil {
+		return err
+	}
+	defer c.load.close()
+	var costs []time.Duration
+	for range 4 {
+		took, err := c.perRequest(ctx, list, p.small, smallBody)
+		if err != nil {
+			return err
+		}
+		costs = append(costs, took)
+	}
+	one.perCall = median(costs[1:])
+	time.Sleep(p.rest)
+	one.calm, err = resident(locum.pid)
+	r.stored = append(r.stored, one)
+	return err
+}
