@@ -49,6 +49,8 @@ func (c configured) hint(err error) error {
 		return fmt.Errorf("%w: master_key_file in %s must name the key that was there when this data directory was made", err, c.Config)
 	case errors.Is(err, vault.ErrInUse):
 		return fmt.Errorf("%w: stop the running Locum, then run this again", err)
+	case errors.Is(err, vault.ErrCorrupt):
+		return fmt.Errorf("%w; nothing was changed: restore the data directory from a backup", err)
 	}
 	return err
 }
@@ -139,20 +141,41 @@ func knownPlatform(cfg *config.Config, id string) error {
 	return fmt.Errorf("the configuration names no platform %q; it has: %s", id, strings.Join(names, ", "))
 }
 
-type compactCommand struct{ configured }
+type compactCommand struct {
+	configured
+	DropDamaged bool `help:"Remove for good the damaged records that were set aside before."`
+}
 
-// Run compacts the vault.
+// Run compacts the vault. Damaged records are set aside and counted; those that an operator has seen counted once can be
+// dropped the next time.
 func (c compactCommand) Run(std streams) error {
 	cfg, opened, err := c.vault()
 	if err != nil {
 		return err
 	}
 	defer opened.Close()
+	if c.DropDamaged {
+		dropped, err := opened.DropDamaged()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(std.out, "dropped %d damaged records\n", dropped)
+	}
 	if err := opened.Compact(); err != nil {
 		return err
 	}
 	fmt.Fprintf(std.out, "rewrote the vault in %s under a new key; what was deleted is gone from it\n", cfg.DataDir)
-	return nil
+	return reportDamaged(std, opened)
+}
+
+// reportDamaged says which damaged records are set aside, if there are any.
+func reportDamaged(std streams, opened *vault.Vault) error {
+	damaged, err := opened.Damaged()
+	for _, d := range damaged {
+		fmt.Fprintf(std.out, "damaged and set aside: %d in %s; restore a backup, or enter them again and drop them with --drop-damaged\n",
+			d.InPlace+d.SetOff, d.Collection)
+	}
+	return err
 }
 
 type accountCommand struct {
