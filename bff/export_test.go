@@ -1,8 +1,11 @@
 package bff
 
 import (
+	"net"
 	"slices"
 	"time"
+
+	"github.com/valyala/fasthttp"
 )
 
 // Routes gives method and path of every route of the table, for the tests that walk them all.
@@ -24,6 +27,12 @@ func (s *Server) StartSession(login string) (string, error) {
 	return cookie.Reveal(), err
 }
 
+// Bound sets how long a connection may take to send a request, to take an answer and to say nothing, and how many there
+// may be.
+func (o *Options) Bound(read, send, idle time.Duration, connections int) {
+	o.bounds = bounds{read: read, send: send, idle: idle, connections: connections}
+}
+
 // Meanings gives every code that the one table knows.
 func Meanings() []string {
 	var list []string
@@ -39,3 +48,9 @@ func (s *Server) LastActive(cookie string) (time.Time, error) {
 	found, err := s.sessions.Lookup(cookie)
 	return found.LastActive, err
 }
+
+// Route puts handler behind the pre-filter in place of the router. It is to be called before anything is served.
+func (s *Server) Route(handler fasthttp.RequestHandler) { s.router = handler }
+
+// ServeConn serves one connection to its end.
+func (s *Server) ServeConn(conn net.Conn) error { return s.http.ServeConn(conn) }

@@ -28,7 +28,10 @@ import (
 // Open opens the vault, the audit trail and every room above them, in the order in which they stand on each other, and
 // renders the pages. What it opened before an error it closes again.
 func Open(cfg *config.Config, o Options) (*Server, error) {
-	s := &Server{cfg: cfg, log: o.Log, demo: o.Demo, cookies: newCookies(cfg.PublicURL)}
+	s := &Server{cfg: cfg, log: o.Log, demo: o.Demo, cookies: newCookies(cfg.PublicURL), bounds: o.bounds}
+	if s.bounds == (bounds{}) {
+		s.bounds = defaultBounds
+	}
 	if s.log == nil {
 		s.log = slog.Default()
 	}

@@ -24,7 +24,6 @@ import (
 	"locum/bff/session"
 	"locum/bff/tokens"
 	"locum/bff/vault"
-	"locum/shared"
 )
 
 // AuditFile is the name of the audit trail inside the data directory, AuditKeyPurpose what vault.DeriveKey is asked
@@ -41,6 +40,8 @@ type Options struct {
 	Dial oauth.DialFunc
 	Demo *Demo
 	Boot string
+
+	bounds bounds // zero: the defaults. Only tests have others.
 }
 
 // Demo makes the sign-in page offer one-click cards. They are honoured for callers on a loopback address only.
@@ -72,6 +73,7 @@ type Server struct {
 	cookies  cookies
 	reports  reportBudget
 
+	bounds bounds
 	tls    *tls.Config // nil: plain http
 	http   *fasthttp.Server
 	router fasthttp.RequestHandler
@@ -83,19 +85,24 @@ type Server struct {
 	closed  error
 }
 
-// Bounds of one connection. A platform's answer is waited for inside the handler, which no time-out of these cuts.
+// Bounds of one request and of the end. A platform's answer is waited for inside the handler, which no time-out of these
+// cuts.
 const (
 	bodyLimit   = 64 << 10
 	headerLimit = 16 << 10
-	readTimeout = 15 * time.Second
-	sendTimeout = 30 * time.Second
-	idleTimeout = 75 * time.Second
 	lastWait    = 20 * time.Second // for answers under way when Serve ends
 	sweepEvery  = time.Minute
-	// connections open at once: with their buffers and a full body each, a third of a gigabyte at the very worst. One more
-	// is closed by fasthttp's own bare 503, the only answer that no handler of ours sees.
-	connections = 4096
 )
+
+// bounds of the connections: how long one may take to send a whole request, to take an answer and to say nothing between
+// two requests, and how many are open at once.
+type bounds struct {
+	read, send, idle time.Duration
+	connections      int
+}
+
+// defaultBounds: with their buffers and a full body each, the connections take a third of a gigabyte at the very worst.
+var defaultBounds = bounds{read: 15 * time.Second, send: 30 * time.Second, idle: 75 * time.Second, connections: 4096}
 
 // Accounts is who may sign in.
 func (s *Server) Accounts() *account.Store { return s.accounts }
@@ -113,8 +120,10 @@ func (s *Server) SetClientSecret(id string, v secret.String) error {
 func (s *Server) newHTTP() {
 	app := fiber.New(fiber.Config{
 		Immutable: true, StrictRouting: true, CaseSensitive: true, DisableStartupMessage: true,
-		BodyLimit: bodyLimit, ReadBufferSize: headerLimit, Concurrency: connections,
-		ReadTimeout: readTimeout, WriteTimeout: sendTimeout, IdleTimeout: idleTimeout,
+		BodyLimit: bodyLimit, ReadBufferSize: headerLimit,
+		// The gate counts connections; a worker of fasthttp's ends a moment after its connection, so this limit is never met.
+		Concurrency: 2 * s.bounds.connections,
+		ReadTimeout: s.bounds.read, WriteTimeout: s.bounds.send, IdleTimeout: s.bounds.idle,
 		EnableTrustedProxyCheck: true, TrustedProxies: prefixes(s.cfg), EnableIPValidation: true,
 		DisablePreParseMultipartForm: true, ErrorHandler: s.onError,
 	})
@@ -143,7 +152,7 @@ func prefixes(cfg *config.Config) []string {
 func (s *Server) refuseExpectation(ctx *fasthttp.RequestCtx) int {
 	e := s.begin(ctx)
 	e.pattern = "refused"
-	s.problem(ctx, &failure{status: fiber.StatusExpectationFailed, code: shared.CodeBadRequest, close: true})
+	s.problem(ctx, expectationFailed())
 	s.finish(ctx, e)
 	return fiber.StatusExpectationFailed
 }
@@ -165,6 +174,7 @@ func readTLS(files *config.TLS) (*tls.Config, error) {
 // Serve answers on ln until ctx ends, then takes no new connection and finishes what was begun. It speaks TLS where that
 // is configured.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	ln = s.newGate(ln)
 	if s.tls != nil {
 		ln = tls.NewListener(ln, s.tls)
 	}

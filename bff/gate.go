@@ -1,0 +1,131 @@
+package bff
+
+import (
+	"bufio"
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"locum/shared"
+)
+
+// gate is the listener that fasthttp accepts from. It keeps two promises that fasthttp does not: the caller for whom there
+// is no room gets an answer of ours, and an address that cannot accept for want of descriptors or memory goes on later
+// instead of ending the server. Each connection holds a slot until it is closed.
+type gate struct {
+	net.Listener
+	server *Server
+	slots  chan struct{}
+	shut   chan struct{} // closed by Close
+	close  func() error
+}
+
+// Waits between two attempts to accept, and how long an answer to a caller without a slot may take: it is the first thing
+// on its connection and fits into the kernel's buffer, so it waits for nobody.
+const (
+	acceptWait    = 5 * time.Millisecond
+	maxAcceptWait = time.Second
+	refusalTime   = time.Second
+)
+
+// newGate leaves half of the process's descriptors to calls upstream, files and whatever else keeps Locum alive.
+func (s *Server) newGate(ln net.Listener) *gate {
+	slots := s.bounds.connections
+	if half := descriptors() / 2; half > 0 && half < slots {
+		s.log.Warn("few open files are allowed, so few connections are", "connections", half, "wanted", slots)
+		slots = half
+	}
+	g := &gate{Listener: ln, server: s, slots: make(chan struct{}, slots), shut: make(chan struct{})}
+	g.close = sync.OnceValue(func() error {
+		close(g.shut)
+		return ln.Close()
+	})
+	return g
+}
+
+// descriptors is how many files and sockets this process may have open; 0 where that is not known.
+func descriptors() int {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
+		return 0
+	}
+	return int(min(limit.Cur, 1<<20))
+}
+
+// Close ends Accept; a second one does nothing.
+func (g *gate) Close() error { return g.close() }
+
+// Accept gives the next connection that there is room for.
+func (g *gate) Accept() (net.Conn, error) {
+	for wait := acceptWait; ; {
+		conn, err := g.Listener.Accept()
+		if err != nil && !passing(err) {
+			return nil, err
+		}
+		if err != nil {
+			g.server.log.Warn("no connection can be accepted for now", "error", err, "wait", wait)
+			select {
+			case <-g.shut:
+				return nil, net.ErrClosed
+			case <-time.After(wait):
+				wait = min(2*wait, maxAcceptWait)
+			}
+			continue
+		}
+		wait = acceptWait
+		select {
+		case g.slots <- struct{}{}:
+			return &guest{Conn: conn, leave: sync.OnceFunc(func() { <-g.slots })}, nil
+		default:
+			g.server.turnAway(conn)
+		}
+	}
+}
+
+// passing says whether accepting may work again by itself: the caller left, or the machine is short of something.
+func passing(err error) bool {
+	for _, lack := range []error{syscall.ECONNABORTED, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EINTR} {
+		if errors.Is(err, lack) {
+			return true
+		}
+	}
+	return false
+}
+
+// guest is a connection that holds a slot.
+type guest struct {
+	net.Conn
+	leave func()
+}
+
+// Close gives the slot back.
+func (c *guest) Close() error {
+	defer c.leave()
+	return c.Conn.Close()
+}
+
+// turnAway answers 503 to a caller for whom there is no slot, without reading a byte, and closes. Over TLS that would
+// take a handshake, so there the connection is closed only.
+func (s *Server) turnAway(conn net.Conn) {
+	defer conn.Close()
+	if s.tls != nil {
+		return
+	}
+	var ctx fasthttp.RequestCtx
+	ctx.Init(&fasthttp.Request{}, conn.RemoteAddr(), transportLog{s.log})
+	e := s.begin(&ctx)
+	e.pattern = "full"
+	s.problem(&ctx, &failure{status: fasthttp.StatusServiceUnavailable, code: shared.CodeInternal, retryAfter: time.Second, close: true})
+	s.finish(&ctx, e)
+	if conn.SetDeadline(time.Now().Add(refusalTime)) != nil {
+		return
+	}
+	out := bufio.NewWriter(conn)
+	if ctx.Response.Write(out) == nil {
+		_ = out.Flush() // whether it arrives is the caller's affair
+	}
+}
