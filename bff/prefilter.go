@@ -49,6 +49,7 @@ const (
 	onceTransferEncoding = 2
 	onceForwardedFor     = 13 // a list header: several lines are legal
 	onceContentEncoding  = 16
+	onceExpect           = 17
 	onceCookie           = len(once) - 1
 )
 
@@ -88,7 +89,7 @@ func (s *Server) readHeaders(ctx *fasthttp.RequestCtx, e *exchange) (seen uint32
 			e.cookies = value
 		case again && position != onceForwardedFor:
 			return 0, malformed
-		case position == onceHost && !bytes.EqualFold(value, s.host):
+		case position == onceHost && !equalASCII(value, s.host):
 			return 0, &failure{status: fiber.StatusMisdirectedRequest, code: shared.CodeBadRequest, close: true}
 		}
 	}
@@ -99,6 +100,20 @@ func (s *Server) readHeaders(ctx *fasthttp.RequestCtx, e *exchange) (seen uint32
 		e.cookies = nil
 	}
 	return seen, nil
+}
+
+// equalASCII compares two hosts without regard to case. A host of a URI is ASCII (RFC 3986 §3.2.2): the folding of Unicode
+// would take the Kelvin sign for a k.
+func equalASCII(a, b []byte) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i, c := range a {
+		if c != b[i] && (c|0x20 != b[i]|0x20 || c|0x20 < 'a' || c|0x20 > 'z') {
+			return false
+		}
+	}
+	return true
 }
 
 // onceIndex finds name in once, ignoring case and taking underscores for dashes.
@@ -143,7 +158,10 @@ var tokenByte = func() (set [256]bool) {
 }()
 
 // admitFraming refuses what two servers could cut into requests differently: RFC 9112 §6.1 (both lengths; the only
-// transfer coding is chunked), a GET or HEAD with a body (RFC 9110 §9.3.1), and versions other than 1.0 and 1.1.
+// transfer coding is chunked), a GET or HEAD with a body (RFC 9110 §9.3.1), and versions other than 1.0 and 1.1. A body in
+// chunks is refused with 411 even where it is well formed (RFC 9112 §6.3 lets a server do so): no browser sends one, and
+// fasthttp would add its trailers to the headers that have been checked here (RFC 9110 §6.5.1). fasthttp answers the one
+// usual spelling of Expect itself; any other must not depend on who reads it.
 func admitFraming(ctx *fasthttp.RequestCtx, seen uint32) *failure {
 	header := &ctx.Request.Header
 	length, chunked := seen&(1<<onceContentLength) != 0, seen&(1<<onceTransferEncoding) != 0
@@ -155,10 +173,18 @@ func admitFraming(ctx *fasthttp.RequestCtx, seen uint32) *failure {
 		chunked && header.ContentLength() != -1, // -1 is how fasthttp says chunked
 		bodiless && (chunked || length && header.ContentLength() != 0):
 		return &failure{code: shared.CodeBadRequest, close: true}
+	case chunked:
+		return &failure{status: fiber.StatusLengthRequired, code: shared.CodeBadRequest, close: true}
+	case seen&(1<<onceExpect) != 0:
+		return expectationFailed()
 	case seen&(1<<onceContentEncoding) != 0: // nothing unpacks a body here: 64 KiB stay 64 KiB
 		return &failure{code: shared.CodeUnsupportedMedia, close: true}
 	}
 	return nil
+}
+
+func expectationFailed() *failure {
+	return &failure{status: fiber.StatusExpectationFailed, code: shared.CodeBadRequest, close: true}
 }
 
 func allowedMethod(method []byte) bool {
