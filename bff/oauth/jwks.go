@@ -134,39 +134,51 @@ func (c *Client) fetchKeys(ctx context.Context) ([]byte, error) {
 }
 
 // parseKeys keeps the RSA signing keys for RS256 of a key set and ignores every other entry, as RFC 7517 §5 asks. Of
-// two keys with one id the first counts.
+// two keys with one id the first counts, and entries beyond the 64th are not looked at. A set without a usable key is an
+// error: more likely the server is being repaired than that it has withdrawn every key, and what was read before holds on.
 func parseKeys(body []byte) (map[string]*rsa.PublicKey, error) {
-	var set struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
-	if err := json.Unmarshal(body, &set); err != nil || set.Keys == nil {
+	set, err := parseMembers(body)
+	var entries []json.RawMessage
+	if err != nil || json.Unmarshal(set["keys"], &entries) != nil || entries == nil {
 		return nil, errors.New("not a key set")
 	}
 	keys := map[string]*rsa.PublicKey{}
-	for _, raw := range set.Keys[:min(len(set.Keys), maxKeys)] {
+	for _, raw := range entries[:min(len(entries), maxKeys)] {
 		kid, key := parseKey(raw)
 		if key != nil && keys[kid] == nil {
 			keys[kid] = key
 		}
 	}
+	if len(keys) == 0 {
+		return nil, errors.New("a key set without a usable key")
+	}
 	return keys, nil
 }
 
 // parseKey answers nil for anything but an RSA key of 2048 to 8192 bits with an id, use "sig", and no other algorithm
-// than RS256 (RFC 7518 §3.3, §6.3.1).
+// than RS256 (RFC 7518 §3.3, §6.3.1). One that is published with its private part (§6.3.2) is everybody's, and no key.
 func parseKey(raw json.RawMessage) (string, *rsa.PublicKey) {
-	var k struct{ Kty, Kid, Use, Alg, N, E string }
-	if json.Unmarshal(raw, &k) != nil || k.Kty != "RSA" || k.Kid == "" || k.Use != "sig" || k.Alg != "" && k.Alg != algorithm {
+	m, err := parseMembers(raw)
+	if err != nil || m["d"] != nil {
 		return "", nil
 	}
-	n, err1 := base64.RawURLEncoding.DecodeString(k.N)
-	e, err2 := base64.RawURLEncoding.DecodeString(k.E)
-	if err1 != nil || err2 != nil || len(e) > 4 {
+	var kty, kid, use, alg, n, e string
+	for name, to := range map[string]*string{"kty": &kty, "kid": &kid, "use": &use, "alg": &alg, "n": &n, "e": &e} {
+		if *to, err = m.text(name); err != nil {
+			return "", nil
+		}
+	}
+	if kty != "RSA" || kid == "" || use != "sig" || alg != "" && alg != algorithm {
 		return "", nil
 	}
-	modulus, exponent := new(big.Int).SetBytes(n), new(big.Int).SetBytes(e).Int64()
-	if bits := modulus.BitLen(); bits < 2048 || bits > 8192 || exponent < 3 || exponent > 1<<31-1 || exponent%2 == 0 {
+	modulus, err1 := base64.RawURLEncoding.Strict().DecodeString(n)
+	exponent, err2 := base64.RawURLEncoding.Strict().DecodeString(e)
+	if err1 != nil || err2 != nil || len(exponent) > 4 {
 		return "", nil
 	}
-	return k.Kid, &rsa.PublicKey{N: modulus, E: int(exponent)}
+	key := &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: int(new(big.Int).SetBytes(exponent).Int64())}
+	if bits := key.N.BitLen(); bits < 2048 || bits > 8192 || key.E < 3 || key.E > 1<<31-1 || key.E%2 == 0 || key.N.Bit(0) == 0 {
+		return "", nil
+	}
+	return kid, key
 }

@@ -49,13 +49,19 @@ const (
 	// unstatedLifetime is assumed when expires_in is left out, as RFC 6749 §5.1 allows: short, so that the token is
 	// refreshed rather than trusted.
 	unstatedLifetime = time.Minute
+
+	maxScope   = 8 << 10
+	maxSession = 256
+	// maxDepth is how deep arrays and objects may lie in each other: decoding recurses once for each.
+	maxDepth = 32
 )
 
 // ParseToken reads a token answer. The error is a *ResponseError, or wraps ErrMalformed.
 //
 // It bears with what servers do without harm: unknown members, token_type absent or in another case, expires_in absent,
 // fractional, or a string ("300"), refresh_expires_in absent, 0 or unreadable. It refuses duplicate members, tokens
-// that do not fit a header or a form, a token_type other than bearer, and an expires_in that is no positive number.
+// that do not fit a header or a form, a scope of other characters than RFC 6749 §3.3 gives it, a token_type other than
+// bearer, and an expires_in that is no positive number.
 // A lifetime longer than a day counts as a day.
 //
 // Of an answer that is malformed the refresh token is given all the same, where it can be read: it may be the only one that
@@ -74,6 +80,12 @@ func ParseToken(answer Answer) (Token, error) {
 	kind, err4 := m.text("token_type")
 	scope, err5 := m.text("scope")
 	session, err6 := m.text("session_state")
+	if !isScope(scope) {
+		err5 = fmt.Errorf("%w: scope", ErrMalformed)
+	}
+	if len(session) > maxSession || !isVisible(session) {
+		session = "" // nothing depends on it
+	}
 	lifetime, err7 := m.lifetime()
 	if !isVisible(refresh) {
 		refresh, err2 = "", fmt.Errorf("%w: refresh_token", ErrMalformed)
@@ -122,7 +134,7 @@ type members map[string]json.RawMessage
 // parseMembers refuses anything but one object whose member names are all different: with two access_tokens, two
 // readers may believe different ones.
 func parseMembers(body []byte) (members, error) {
-	if !utf8.Valid(body) || !json.Valid(body) {
+	if !utf8.Valid(body) || !json.Valid(body) || !isShallow(body) {
 		return nil, fmt.Errorf("%w: not JSON", ErrMalformed)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
@@ -146,6 +158,27 @@ func parseMembers(body []byte) (members, error) {
 		m[key] = value
 	}
 	return m, nil
+}
+
+// isShallow says whether nothing in valid JSON lies deeper than maxDepth.
+func isShallow(body []byte) bool {
+	depth, text := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case text && c == '\\':
+			i++
+		case c == '"':
+			text = !text
+		case text:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return false
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return true
 }
 
 // text is a string member, "" when absent or null.
@@ -212,6 +245,11 @@ func isBearer(s string) bool {
 		}
 	}
 	return true
+}
+
+// isScope says whether s is a list of scope tokens (RFC 6749 §3.3), which are stored, shown and recorded. "" is one.
+func isScope(s string) bool {
+	return len(s) <= maxScope && !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r > 0x7e || r == '"' || r == '\\' })
 }
 
 // isVisible says whether s is visible ASCII, so that no form or log line breaks on it. The empty string is.
