@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -23,6 +24,8 @@ const algorithm = "RS256"
 const (
 	clockSkew = 60 * time.Second
 	maxToken  = 16 << 10
+	// lastSecond is the first one after the year 9999.
+	lastSecond = 253402300800
 )
 
 // Codes of a TokenError.
@@ -76,7 +79,7 @@ type Claims struct {
 // (ClockOffset), else of this one ("Jane guide, Understanding the JWT Access Token"; RFC 8725). It does not check the
 // audience. The error is a *TokenError.
 func (c *Client) VerifyAccess(ctx context.Context, token secret.String) (Claims, error) {
-	claims, err := c.verify(ctx, token)
+	claims, err := c.verify(ctx, token, "at+jwt") // RFC 9068 §2.1
 	switch {
 	case err != nil:
 		return Claims{}, err
@@ -102,7 +105,7 @@ func (c *Client) VerifyID(ctx context.Context, token, nonce, access secret.Strin
 // VerifyRenewedID checks an id_token that came with a refresh, as VerifyID does but for the nonce: it may repeat the one
 // of the sign-in, or have none (OpenID Connect Core §12.2). That it names the same person is for the caller to check.
 func (c *Client) VerifyRenewedID(ctx context.Context, token, access secret.String) (Claims, error) {
-	claims, err := c.verify(ctx, token)
+	claims, err := c.verify(ctx, token, "")
 	switch {
 	case err != nil:
 		return Claims{}, err
@@ -130,30 +133,83 @@ func matchesHash(claim any, access secret.String) bool {
 }
 
 // verify checks what both kinds of token have in common.
-func (c *Client) verify(ctx context.Context, token secret.String) (Claims, error) {
+//
+// kind is a media type that the header may name beside JWT (RFC 8725 §3.11), "" for none: a logout token is no id_token.
+func (c *Client) verify(ctx context.Context, token secret.String, kind string) (Claims, error) {
 	raw := token.Reveal()
-	if len(raw) > maxToken {
+	if !isCompact(raw) {
 		return Claims{}, &TokenError{Code: TokenMalformed}
 	}
 	extra := jwt.MapClaims{}
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{algorithm}), jwt.WithJSONNumber(), jwt.WithStrictDecoding(),
-		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockSkew), jwt.WithIssuer(c.config.Server.Issuer),
-		jwt.WithTimeFunc(c.clock.now))
+		jwt.WithoutClaimsValidation()) // its dates wrap around; see date
 	parsed, err := parser.ParseWithClaims(raw, extra, func(t *jwt.Token) (any, error) { return c.signingKey(ctx, t) })
 	switch {
 	case parsed != nil && parsed.Header != nil && parsed.Header["alg"] != algorithm:
 		return Claims{}, &TokenError{Code: TokenAlgorithm}
 	case err != nil:
 		return Claims{}, refusal(err)
+	case !isTyped(parsed.Header, kind):
+		return Claims{}, &TokenError{Code: TokenType}
 	}
 	claims, err := readClaims(extra)
+	if err != nil {
+		return Claims{}, &TokenError{Code: TokenMalformed, Err: err}
+	}
+	notBefore, err := date(extra, "nbf")
+	now := c.clock.now()
 	switch {
 	case err != nil:
 		return Claims{}, &TokenError{Code: TokenMalformed, Err: err}
-	case claims.Subject == "" || len(claims.Subject) > 255: // OpenID Connect Core §2
+	case claims.Issuer != c.config.Server.Issuer:
+		return Claims{}, &TokenError{Code: TokenIssuer}
+	case !now.Before(claims.Expiry.Add(clockSkew)):
+		return Claims{}, &TokenError{Code: TokenExpired}
+	case now.Add(clockSkew).Before(notBefore), now.Add(clockSkew).Before(claims.IssuedAt):
+		return Claims{}, &TokenError{Code: TokenNotYetValid}
+	case !isSubject(claims.Subject):
 		return Claims{}, &TokenError{Code: TokenSubject}
 	}
 	return claims, nil
+}
+
+// isCompact says whether raw has the form of a signed JWT (RFC 7515 §3.1, RFC 7519 §7.2): three base64url parts, the first
+// two of them JSON objects in UTF-8 whose members each stand once. The JWT library alone would bear with line breaks in a
+// part, bytes behind the claims, members that stand twice, and bad UTF-8, in which two subjects become one.
+func isCompact(raw string) bool {
+	if len(raw) > maxToken || strings.Count(raw, ".") != 2 {
+		return false
+	}
+	for i, part := range strings.Split(raw, ".") {
+		if strings.ContainsFunc(part, func(r rune) bool { return r > 0x7e || !isAlnum(byte(r)) && r != '-' && r != '_' }) {
+			return false
+		}
+		body, err := base64.RawURLEncoding.Strict().DecodeString(part)
+		if err == nil && i < 2 {
+			_, err = parseMembers(body)
+		}
+		if err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// isTyped says whether a header names no media type, JWT, or kind.
+func isTyped(header map[string]any, kind string) bool {
+	value, present := header["typ"]
+	if !present {
+		return true
+	}
+	name, _ := value.(string)
+	name = strings.TrimPrefix(strings.ToLower(name), "application/")
+	return name == "jwt" || name != "" && name == kind
+}
+
+// isSubject says whether s can name a person: at most 255 ASCII characters (OpenID Connect Core §2), none of them a
+// control character.
+func isSubject(s string) bool {
+	return s != "" && len(s) <= 255 && !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r > 0x7e })
 }
 
 // signingKey finds the key that a token's header names. Keys that the token brings along (jwk, jku, x5c) are never
@@ -176,26 +232,15 @@ func (c *Client) signingKey(ctx context.Context, token *jwt.Token) (*rsa.PublicK
 	return key, nil
 }
 
-// refusal translates an error of the JWT library, whose text may repeat what a claim holds, into ours.
+// refusal translates an error of the JWT library, whose text may repeat what a header holds, into ours. Claims are not
+// looked at before the signature is right: a token that is both expired and forged is a forged one (CVE-2024-51744).
 func refusal(err error) *TokenError {
 	var own *TokenError
-	if errors.As(err, &own) {
+	switch {
+	case errors.As(err, &own):
 		return own
-	}
-	for _, rule := range []struct {
-		err  error
-		code string
-	}{
-		{jwt.ErrTokenMalformed, TokenMalformed},
-		{jwt.ErrTokenExpired, TokenExpired},
-		{jwt.ErrTokenNotValidYet, TokenNotYetValid},
-		{jwt.ErrTokenUsedBeforeIssued, TokenNotYetValid},
-		{jwt.ErrTokenInvalidIssuer, TokenIssuer},
-		{jwt.ErrTokenInvalidClaims, TokenMalformed},
-	} {
-		if errors.Is(err, rule.err) {
-			return &TokenError{Code: rule.code}
-		}
+	case errors.Is(err, jwt.ErrTokenMalformed):
+		return &TokenError{Code: TokenMalformed}
 	}
 	return &TokenError{Code: TokenSignature}
 }
@@ -230,17 +275,26 @@ func readTyped(extra jwt.MapClaims, claims *Claims) error {
 		return errors.New("aud names nobody")
 	}
 	claims.Audience = audience
-	expiry, err := extra.GetExpirationTime()
-	if err != nil || expiry == nil || expiry.Year() > 9999 || expiry.Year() < 1970 {
-		return errors.New("exp is no date")
+	if claims.Expiry, err = date(extra, "exp"); err == nil && claims.Expiry.IsZero() {
+		err = errors.New("no exp")
 	}
-	claims.Expiry = expiry.Time
-	issued, err := extra.GetIssuedAt()
-	if err != nil {
-		return errors.New("iat is no date")
+	if err == nil {
+		claims.IssuedAt, err = date(extra, "iat")
 	}
-	if issued != nil {
-		claims.IssuedAt = issued.Time
+	return err
+}
+
+// date reads a NumericDate (RFC 7519 §2), in whole seconds; the zero time where the claim is absent. The year is one of
+// 1970 to 9999: a number beyond what a time holds wraps around, and what lies far ahead would be long past.
+func date(extra jwt.MapClaims, name string) (time.Time, error) {
+	value, present := extra[name]
+	if !present {
+		return time.Time{}, nil
 	}
-	return nil
+	number, _ := value.(json.Number)
+	seconds, err := number.Float64()
+	if err != nil || !(seconds >= 0 && seconds < lastSecond) {
+		return time.Time{}, errors.New(name + " is no date")
+	}
+	return time.Unix(int64(seconds), 0), nil
 }

@@ -73,11 +73,13 @@ func rs(t *testing.T, key *rsa.PrivateKey, hash crypto.Hash) func(string) []byte
 type certs struct {
 	keys  atomic.Value // []map[string]any
 	fail  atomic.Bool
+	slow  atomic.Int64 // nanoseconds
 	asked atomic.Int32
 }
 
 func (c *certs) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	c.asked.Add(1)
+	time.Sleep(time.Duration(c.slow.Load()))
 	if c.fail.Load() {
 		w.WriteHeader(503)
 		return
@@ -221,7 +223,7 @@ func TestVerifyAccessRefuses(t *testing.T) {
 		{"T039 other realm", good, object{"iss": "https://iam.example/realms/jane_partner_sandbox"}, right, oauth.TokenIssuer},
 		{"T039 iss with a slash", good, object{"iss": testIssuer + "/"}, right, oauth.TokenIssuer},
 		{"T039 iss in another case", good, object{"iss": "https://IAM.example/realms/jane"}, right, oauth.TokenIssuer},
-		{"T039 iss absent", good, object{"iss": nil}, right, oauth.TokenMalformed},
+		{"T039 iss absent", good, object{"iss": nil}, right, oauth.TokenIssuer},
 		{"T039 azp of another client", good, object{"azp": "other"}, right, oauth.TokenParty},
 		{"T039 azp absent", good, object{"azp": nil}, right, oauth.TokenParty},
 		{"T039 azp a list", good, object{"azp": []string{"locum"}}, right, oauth.TokenMalformed},
@@ -230,7 +232,7 @@ func TestVerifyAccessRefuses(t *testing.T) {
 		{"T040 expired", good, object{"exp": now - 61}, right, oauth.TokenExpired},
 		{"T040 exp absent", good, object{"exp": nil}, right, oauth.TokenMalformed},
 		{"T040 exp a text", good, object{"exp": fmt.Sprint(now + 300)}, right, oauth.TokenMalformed},
-		{"T040 exp negative", good, object{"exp": -1}, right, oauth.TokenExpired},
+		{"T040 exp negative", good, object{"exp": -1}, right, oauth.TokenMalformed},
 		{"T040 exp in the year 10000", good, object{"exp": int64(253402300800)}, right, oauth.TokenMalformed},
 		{"T040 nbf ahead", good, object{"nbf": now + 120}, right, oauth.TokenNotYetValid},
 		{"T040 iat ahead", good, object{"iat": now + 120}, right, oauth.TokenNotYetValid},
