@@ -20,6 +20,8 @@ import (
 type commands struct {
 	Demo    demoCommand    `cmd:"" help:"Try everything on this machine: Locum with a simulated Jane, in a temporary directory."`
 	Serve   serveCommand   `cmd:"" help:"Run Locum from a configuration file."`
+	Init    initCommand    `cmd:"" help:"Write a configuration, a master key and an empty data directory; nothing is ever overwritten."`
+	Check   checkCommand   `cmd:"" help:"Say what is wrong with an installation, and print the registration sheet."`
 	Config  configCommand  `cmd:"" help:"Print a commented example configuration."`
 	Keys    keysCommand    `cmd:"" help:"The master key that seals the vault."`
 	Secret  secretCommand  `cmd:"" help:"The client secrets that platforms gave you."`
@@ -41,7 +43,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
 }
 
-// run parses the arguments, runs the one command they name and answers the exit code: 0 done, 1 failed, 2 misused.
+// run parses the arguments, runs the one command they name and answers the exit code: 0 done, 1 failed, 2 misused, or one of exit.go.
 func run(ctx context.Context, args []string, std streams) int {
 	var cli commands
 	parser, err := kong.New(&cli,
@@ -63,7 +65,7 @@ func run(ctx context.Context, args []string, std streams) int {
 	}
 	if err := command.Run(); err != nil {
 		fmt.Fprintln(std.err, "locum:", err)
-		return 1
+		return exitCode(err)
 	}
 	return 0
 }

@@ -92,12 +92,12 @@ func TestReadmeCommandsAreRun(t *testing.T) {
 	}
 	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(readme, -1) {
 		for _, line := range strings.Split(strings.TrimSpace(block[1]), "\n") {
-			checkCommand(t, line, makefile, scripts)
+			isRun(t, line, makefile, scripts)
 		}
 	}
 }
 
-func checkCommand(t *testing.T, line, makefile, scripts string) {
+func isRun(t *testing.T, line, makefile, scripts string) {
 	t.Helper()
 	words := strings.Fields(line)
 	switch words[0] {

@@ -7,6 +7,7 @@ import (
 	"net"
 
 	"locum/bff"
+	"locum/bff/check"
 	"locum/bff/config"
 )
 
@@ -16,12 +17,17 @@ type serveCommand struct{ configured }
 func (c serveCommand) Run(ctx context.Context, std streams) (err error) {
 	cfg, err := config.Load(c.Config)
 	if err != nil {
-		return err
+		return c.explain(ctx, std, err)
 	}
 	log := logger(std, cfg.LogLevel)
 	server, err := bff.Open(cfg, bff.Options{Log: log})
 	if err != nil {
-		return c.hint(err)
+		return c.explain(ctx, std, c.hint(err))
+	}
+	for _, f := range check.Settings(c.Config, cfg) {
+		if f.Severity == check.Error {
+			log.Warn("the configuration will not work as it is; see locum check", "code", f.Code, "line", f.Line, "key", f.Key, "cause", f.Cause, "fix", f.Fix)
+		}
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
 	listener, err := net.Listen("tcp", cfg.Listen)

@@ -1,0 +1,170 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"locum/bff/account"
+	"locum/bff/platform"
+	"locum/bff/secret"
+	"locum/bff/vault"
+)
+
+// vault looks into the vault without changing it. One that does not exist yet is empty; one that the running Locum holds
+// is left alone.
+func (c *checker) vault() {
+	key, ok := c.masterKey()
+	if !ok {
+		c.unseen("accounts and client secrets", "the vault cannot be opened without its key")
+		return
+	}
+	var all []account.Account
+	c.secrets = map[string]secret.String{}
+	err := vault.Look(c.cfg.DataDir, key, func(v *vault.Vault) error {
+		damaged, err1 := v.Damaged()
+		c.damaged(damaged)
+		var err2 error
+		all, err2 = account.New(v).List()
+		return errors.Join(err1, err2, v.View(c.readSecrets))
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		c.unopened(err)
+		return
+	}
+	c.accounts(all)
+	for i, p := range c.cfg.Platforms {
+		c.clientSecret(i, p)
+	}
+}
+
+// unopened says why nothing could be read.
+func (c *checker) unopened(err error) {
+	dir, what := c.cfg.DataDir, "accounts and client secrets"
+	if errors.Is(err, vault.ErrInUse) {
+		c.unseen(what, "the running Locum holds the vault; stop it to have them looked at")
+		return
+	}
+	switch {
+	case errors.Is(err, vault.ErrWrongKey):
+		c.file(Error, "vault.wrong-key", dir, "the master key is not the one that this vault was made with",
+			"let master_key_file name the key that was there when the data directory was made")
+	case errors.Is(err, vault.ErrMissing):
+		c.file(Error, "vault.missing", dir, "the vault that was here is gone",
+			"put back a copy of the whole data directory, or move away what is left of it to begin anew")
+	case errors.Is(err, vault.ErrVersion):
+		c.file(Error, "vault.version", dir, "a newer version of Locum wrote the vault", "run that version")
+	case errors.Is(err, vault.ErrCorrupt), errors.Is(err, vault.ErrIntegrity):
+		c.file(Error, "vault.damaged", dir, "the vault is damaged, or no vault of Locum's",
+			"put back a copy of the whole data directory; do not start Locum on this one")
+	default:
+		c.file(Error, "vault.unreadable", dir, plain(err), "run this as Locum's user, which has to own the data directory")
+	}
+	c.unseen(what, "the vault cannot be opened")
+}
+
+// damaged says how many records do not authenticate; each costs its owner that record alone.
+func (c *checker) damaged(all []vault.Damaged) {
+	for _, d := range all {
+		if d.InPlace > 0 {
+			c.file(Error, "vault.records", c.cfg.DataDir, fmt.Sprintf("%d records of the vault are damaged (%s): they are refused", d.InPlace, d.Collection),
+				"put back a copy of the whole data directory, or let their owners enter them again")
+		}
+	}
+}
+
+// accounts: somebody has to be able to sign in.
+func (c *checker) accounts(all []account.Account) {
+	if !slices.ContainsFunc(all, func(a account.Account) bool { return !a.Disabled }) {
+		c.file(Warning, "accounts.none", c.cfg.DataDir, "nobody may sign in yet",
+			"let a practitioner in with "+c.command("account add LOGIN --name NAME"))
+	}
+}
+
+func (c *checker) readSecrets(tx *vault.Tx) error {
+	for _, p := range c.cfg.Platforms {
+		record, err := vault.ClientSecrets.Get(tx, p.ID)
+		switch {
+		case err == nil:
+			c.secrets[p.ID] = record.Value
+		case errors.Is(err, vault.ErrNotFound), errors.Is(err, vault.ErrIntegrity): // damaged, which has been found: as good as none
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// clientSecret judges one platform's, and says nothing of its value but why it cannot be right.
+func (c *checker) clientSecret(i int, p *platform.Platform) {
+	set := c.command("secret set " + p.ID)
+	value, ok := c.secrets[p.ID]
+	if !ok || value.Empty() {
+		c.setting(Error, "secrets.missing", entry(i), "no client secret is set, so no clinic can be connected", "seal the one that "+p.Name+" gave you with "+set)
+		return
+	}
+	if code, cause := weakness(value); code != "" {
+		c.setting(Error, code, entry(i), cause, "seal the client secret as "+p.Name+" gave it with "+set+"; if it is that one, ask for a new one")
+		return
+	}
+	for _, earlier := range c.cfg.Platforms[:i] {
+		if c.secrets[earlier.ID].Equal(value) && earlier.Server.Issuer != p.Server.Issuer {
+			c.setting(Error, "secrets.shared", entry(i), "the same client secret is sealed for "+earlier.ID+", which is another environment",
+				"seal this environment's own with "+set)
+			return
+		}
+	}
+}
+
+// What a generated client secret never is.
+const (
+	leastSecret  = 16 // characters
+	leastVariety = 8  // different characters
+	longestUnit  = 8  // repeated over and over
+)
+
+// standIns are what guides and examples write where a secret belongs, without anything but letters and digits.
+var standIns = []string{
+	"clientsecret", "yoursecret", "changeme", "changethis", "placeholder", "replaceme", "insertsecret", "examplesecret", "secrethere", "notarealsecret",
+}
+
+// weakness says why a value can hardly be a client secret; an empty code says that it can.
+func weakness(value secret.String) (code, cause string) {
+	text := value.Reveal()
+	small := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, strings.ToLower(text))
+	const weak = "secrets.weak"
+	switch {
+	case containsAny(small, standIns...):
+		return "secrets.placeholder", "what is sealed stands for a client secret, and is none"
+	case strings.ContainsFunc(text, func(r rune) bool { return r < 0x21 || r > 0x7e }):
+		return weak, "the client secret holds a blank or another character that none has: it was not copied as it is"
+	case len(text) < leastSecret:
+		return weak, "the client secret is too short to be a generated one: it can be guessed, or was copied by half"
+	case variety(text) < leastVariety || repeats(text):
+		return weak, "the client secret repeats few characters: it can be guessed"
+	}
+	return "", ""
+}
+
+func variety(s string) int {
+	all := []byte(s)
+	slices.Sort(all)
+	return len(slices.Compact(all))
+}
+
+// repeats says whether s is one short unit over and over.
+func repeats(s string) bool {
+	for n := 1; n <= min(longestUnit, len(s)-1); n++ {
+		if s[n:] == s[:len(s)-n] {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,14 @@
+//go:build linux || darwin || freebsd
+
+package check
+
+import "syscall"
+
+// freeSpace is how many bytes an ordinary user may still write in the file system of dir; not ok where nobody says.
+func freeSpace(dir string) (uint64, bool) {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(dir, &fs); err != nil || fs.Bavail < 0 {
+		return 0, false
+	}
+	return uint64(fs.Bavail) * uint64(fs.Bsize), true
+}

@@ -1,0 +1,143 @@
+package oauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// This file asks a server questions that change nothing there, for an operator who wants to know whether an installation
+// would work. Nothing that it learns is used to speak OAuth: the endpoints stay the configured ones.
+
+// Metadata is what a server says about itself (OpenID Connect Discovery §3, RFC 8414 §2). Server.RequireIss is
+// authorization_response_iss_parameter_supported (RFC 9207 §3). A list is nil where the document has none.
+type Metadata struct {
+	Server           Server
+	ChallengeMethods []string
+	TokenAuthMethods []string
+	ClockAhead       time.Duration // of the server against this machine, to a second; 0 where it sent no date
+	ClockSaid        bool          // it sent a date
+}
+
+// ReadMetadata reads the document that belongs to the issuer. The error is a *TransportError, a *ResponseError for any
+// status but 200, or wraps ErrMalformed.
+func (c *Client) ReadMetadata(ctx context.Context) (Metadata, error) {
+	request, err := http.NewRequest(http.MethodGet, c.config.Server.Issuer+"/.well-known/openid-configuration", nil)
+	if err != nil {
+		return Metadata{}, &TransportError{Err: errors.New("request cannot be built")}
+	}
+	began := time.Now()
+	answer, date, err := c.do(ctx, request)
+	if err != nil {
+		return Metadata{}, err
+	}
+	if answer.Status != http.StatusOK {
+		return Metadata{}, &ResponseError{Status: answer.Status}
+	}
+	m, err := parseMetadata([]byte(answer.Body.Reveal()))
+	if at, bad := http.ParseTime(date); bad == nil {
+		// The date has whole seconds and was put on between the request and the answer.
+		middle := began.Add(answer.ReceivedAt.Sub(began) / 2)
+		m.ClockAhead, m.ClockSaid = at.Sub(middle).Round(time.Second), true
+	}
+	return m, err
+}
+
+func parseMetadata(body []byte) (Metadata, error) {
+	all, err := parseMembers(body)
+	if err != nil {
+		return Metadata{}, err
+	}
+	var m Metadata
+	var faults []error
+	for name, to := range map[string]*string{
+		"issuer": &m.Server.Issuer, "authorization_endpoint": &m.Server.Authorization, "token_endpoint": &m.Server.Token,
+		"revocation_endpoint": &m.Server.Revocation, "introspection_endpoint": &m.Server.Introspection,
+		"end_session_endpoint": &m.Server.EndSession, "jwks_uri": &m.Server.JWKS,
+	} {
+		var fault error
+		*to, fault = all.text(name)
+		faults = append(faults, fault)
+	}
+	for name, to := range map[string]any{
+		"authorization_response_iss_parameter_supported": &m.Server.RequireIss,
+		"code_challenge_methods_supported":               &m.ChallengeMethods,
+		"token_endpoint_auth_methods_supported":          &m.TokenAuthMethods,
+	} {
+		if raw, ok := all[name]; ok && json.Unmarshal(raw, to) != nil {
+			faults = append(faults, ErrMalformed)
+		}
+	}
+	return m, errors.Join(faults...)
+}
+
+// CountKeys reads the server's key set and counts the keys that VerifyAccess could use. The error is a *TransportError,
+// a *ResponseError, or says that the answer is no key set.
+func (c *Client) CountKeys(ctx context.Context) (int, error) {
+	body, err := c.fetchKeys(ctx)
+	if err != nil {
+		return 0, err
+	}
+	keys, err := parseKeys(body)
+	return len(keys), err
+}
+
+// AuthorizationAnswer is what the authorization endpoint did with a request that nobody followed. Back says that it sent
+// the browser to the client's redirect URI, which it does only for a client and a redirect URI that it knows (RFC 6749
+// §4.1.2.1); Code is then the error it sent along, "" where it is not well formed, Iss and State what stood beside it.
+type AuthorizationAnswer struct {
+	Status                        int
+	Back                          bool
+	Code, Description, Iss, State string
+}
+
+// AskAuthorization sends an authorization request as a browser would that has not signed in, once, and follows nothing.
+// With Prompt none the server shows no page and begins no sign-in (OpenID Connect Core §3.1.2.1). The error is a
+// *TransportError.
+func (c *Client) AskAuthorization(ctx context.Context, r AuthorizationRequest) (AuthorizationAnswer, error) {
+	request, err := http.NewRequest(http.MethodGet, c.AuthorizationURL(r), nil)
+	if err != nil {
+		return AuthorizationAnswer{}, &TransportError{Err: errors.New("request cannot be built")}
+	}
+	if err := c.enter(); err != nil {
+		return AuthorizationAnswer{}, &TransportError{Err: err}
+	}
+	defer c.flying.Done()
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	defer context.AfterFunc(c.life, cancel)()
+	request.Header.Set("User-Agent", "Locum")
+	response, err := c.wire.RoundTrip(request.WithContext(ctx))
+	if err != nil {
+		return AuthorizationAnswer{}, &TransportError{Sent: true, Err: cause(err, true)}
+	}
+	defer response.Body.Close() // unread: the page is for people
+	if response.StatusCode < http.StatusOK {
+		return AuthorizationAnswer{}, &TransportError{Sent: true, Err: errAnswer}
+	}
+	answer := AuthorizationAnswer{Status: response.StatusCode}
+	c.readBack(&answer, response.Header.Get("Location"))
+	return answer, nil
+}
+
+// readBack reads a Location that leads to the client's redirect URI; any other leaves the answer as it is.
+func (c *Client) readBack(answer *AuthorizationAnswer, location string) {
+	to, err := url.Parse(location)
+	if location == "" || err != nil || answer.Status < 300 || answer.Status > 399 {
+		return
+	}
+	query, err := url.ParseQuery(to.RawQuery)
+	to.RawQuery, to.Fragment = "", ""
+	if err != nil || to.String() != c.config.RedirectURI {
+		return
+	}
+	answer.Back = true
+	if code := query.Get("error"); isErrorCode(code) {
+		answer.Code = code
+	}
+	answer.Description = printable(query.Get("error_description"), 200)
+	answer.Iss, answer.State = query.Get("iss"), query.Get("state")
+}

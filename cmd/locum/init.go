@@ -1,0 +1,139 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"locum/bff/check"
+	"locum/bff/config"
+	"locum/bff/vault"
+)
+
+type initCommand struct {
+	configured
+	PublicURL string   `name:"public-url" help:"The address practitioners will use, such as https://locum.harbour-physio.ca."`
+	Platform  []string `help:"Jane's environment: jane-sandbox or jane; may be given twice." enum:"jane-sandbox,jane" default:"jane-sandbox"`
+	ClientID  []string `name:"client-id" help:"The client id that Jane gave, one per --platform in their order."`
+}
+
+// Run writes what a new installation consists of: a configuration, a master key and an empty data directory. Where any of
+// them is there already, it writes nothing.
+func (c initCommand) Run(std streams) error {
+	path := shown(c.Config)
+	if len(c.ClientID) > len(c.Platform) {
+		return errors.New("there are more --client-id than --platform: give one --platform before each")
+	}
+	start := config.Start{PublicURL: c.PublicURL}
+	for i, id := range c.Platform {
+		p := config.StartPlatform{ID: id}
+		if i < len(c.ClientID) {
+			p.ClientID = c.ClientID[i]
+		}
+		start.Platforms = append(start.Platforms, p)
+	}
+	text, err := start.Text()
+	if err != nil {
+		return err
+	}
+	cfg, err := config.Parse(path, text)
+	if err != nil {
+		return err
+	}
+	if err := nothingThere(path, cfg); err != nil {
+		return err
+	}
+	if err := create(path, text, cfg); err != nil {
+		return err
+	}
+	fmt.Fprintf(std.out, "wrote %s, %s and %s%c\n", path, cfg.MasterKeyFile, cfg.DataDir, filepath.Separator)
+	c.nextSteps(std, path, cfg)
+	return nil
+}
+
+// nothingThere refuses to touch an installation, or half of one.
+func nothingThere(path string, cfg *config.Config) error {
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return fmt.Errorf("there is no directory %[1]s: make it with `mkdir -p %[1]s`, as Locum's user; nothing was written", check.Quote(filepath.Dir(path)))
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is there already and stays as it is: look at it with `locum check -c %s`, or name another file with -c; nothing was written",
+			path, check.Quote(path))
+	}
+	if _, err := os.Lstat(cfg.MasterKeyFile); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is there already and may be the only key to a vault: keep it, and begin in an empty directory with -c; nothing was written",
+			cfg.MasterKeyFile)
+	}
+	entries, err := os.ReadDir(cfg.DataDir)
+	if !errors.Is(err, fs.ErrNotExist) && (err != nil || len(entries) > 0) {
+		return fmt.Errorf("%s is there already and is not empty: keep it, and begin in an empty directory with -c; nothing was written", cfg.DataDir)
+	}
+	return nil
+}
+
+// create writes the three, the configuration last: while it is missing, nothing looks like an installation. What it wrote
+// before an error it takes away again.
+func create(path string, text []byte, cfg *config.Config) (err error) {
+	var undo []string
+	defer func() {
+		for i := len(undo) - 1; err != nil && i >= 0; i-- {
+			err = errors.Join(err, os.Remove(undo[i]))
+		}
+	}()
+	if err := os.Mkdir(cfg.DataDir, 0o700); err == nil {
+		undo = append(undo, cfg.DataDir)
+	} else if !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("make the data directory: %w", err)
+	}
+	if err := vault.CreateKeyFile(cfg.MasterKeyFile); err != nil {
+		return err
+	}
+	undo = append(undo, cfg.MasterKeyFile)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("write the configuration: %w", err)
+	}
+	undo = append(undo, path)
+	_, err = file.Write(text)
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return fmt.Errorf("write the configuration: %w", err)
+	}
+	return nil
+}
+
+// nextSteps prints what is left to do, as commands that can be pasted.
+func (c initCommand) nextSteps(std streams, path string, cfg *config.Config) {
+	var b strings.Builder
+	b.WriteString("\nRegister these redirect URIs, exactly:\n")
+	for _, p := range cfg.Platforms {
+		fmt.Fprintf(&b, "  %-14s %s\n", p.ID, p.RedirectURI)
+	}
+	b.WriteString("\nNext:\n")
+	for _, f := range check.Settings(path, cfg) {
+		fmt.Fprintf(&b, "  # %s:%d: %s: %s\n", f.File, f.Line, f.Key, f.Fix)
+	}
+	step := func(words string) { fmt.Fprintf(&b, "  locum %s -c %s\n", words, check.Quote(path)) }
+	for _, p := range cfg.Platforms {
+		step("secret set " + p.ID)
+	}
+	step("account add maya@clinic.example --name 'Maya Example'")
+	step("check --live")
+	step("serve")
+	fmt.Fprintf(&b, "\nKeep a copy of %s apart from %s: without it nothing in the vault can be read.\n", cfg.MasterKeyFile, cfg.DataDir)
+	fmt.Fprint(std.out, b.String())
+}
+
+// shown is a path as a person would type it here: relative where it lies below the working directory.
+func shown(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if below, err := filepath.Rel(here, path); err == nil && filepath.IsLocal(below) {
+		return below
+	}
+	return path
+}
