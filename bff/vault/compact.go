@@ -96,7 +96,7 @@ func (v *Vault) resealFrom(bucket string, after []byte) (last []byte, more bool,
 			}
 			seen++
 			last = append([]byte(nil), key...)
-			if !tx.seal.current(value) {
+			if value != nil && !tx.seal.current(value) { // nil: somebody's bucket, which stays where it is
 				stale[string(key)] = value
 			}
 			return true

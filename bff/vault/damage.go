@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -9,8 +10,8 @@ import (
 	"sync"
 )
 
-// asideBucket holds what was set aside. Its keys are bucket | place | the first 8 bytes of the value's SHA-256, its
-// values
+// asideBucket holds what was set aside. Its keys are bucket | 0x00 | place | the first 8 bytes of the value's SHA-256,
+// its values
 //
 //	length of the keyset: uvarint | keyset as in "meta" | the damaged value, as it was found
 //
@@ -122,7 +123,7 @@ func (tx *Tx) countAside() map[string]int {
 	count := map[string]int{}
 	tx.store.each(asideBucket, nil, func(key, _ []byte) bool {
 		for _, bucket := range collections {
-			if len(key) == len(bucket)+sha256.Size+8 && string(key[:len(bucket)]) == bucket {
+			if bytes.HasPrefix(key, []byte(bucket+"\x00")) {
 				count[bucket]++
 			}
 		}
@@ -147,6 +148,6 @@ func (tx *Tx) setAside(bucket string, place []byte) error {
 	entry := binary.AppendUvarint(nil, uint64(len(keys)))
 	entry = append(append(entry, keys...), value...)
 	return errors.Join(
-		tx.store.put(asideBucket, slices.Concat([]byte(bucket), place, sum[:8]), entry),
+		tx.store.put(asideBucket, slices.Concat([]byte(bucket), []byte{0}, place, sum[:8]), entry),
 		tx.store.delete(bucket, place))
 }
