@@ -3,6 +3,8 @@ package session
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"locum/bff/vault"
@@ -66,9 +68,26 @@ func (m *Manager) persistAgain(id string, before time.Time) {
 }
 
 // End ends a session for good: what begins after End has returned does not find it, nor does a restart. Ending an unknown
-// session does nothing. With an error it has ended here, and may return with a restart: end it again.
+// session does nothing. With an error it has ended here, and would return with a restart: EndAgain and Sweep try to remove
+// it once more.
 func (m *Manager) End(id string) error {
 	m.forget(id)
+	return m.remove([]string{id})
+}
+
+// EndAgain removes from the vault what an earlier End of this cookie's session could not, so that whoever signs out a
+// second time is not told that all is well while a restart would bring the session back. nil where nothing is left.
+func (m *Manager) EndAgain(cookie string) error {
+	if !wellFormed(cookie) {
+		return nil
+	}
+	id := m.id(cookie)
+	m.mu.RLock()
+	left := m.left[id]
+	m.mu.RUnlock()
+	if !left {
+		return nil
+	}
 	return m.remove([]string{id})
 }
 
@@ -100,10 +119,11 @@ func (m *Manager) removeAll(practitioner string) error {
 	})
 }
 
-// Sweep removes what has run out, and counts it. Without it nothing lives longer, but the dead stay in the vault.
+// Sweep removes what has run out, and what an earlier End could not remove, and counts it. Without it nothing lives
+// longer, but the dead stay in the vault.
 func (m *Manager) Sweep() (int, error) {
 	now := time.Now()
-	ids := m.forgetWhere(func(s Session) bool { return !m.alive(s, now) })
+	ids := append(m.forgetWhere(func(s Session) bool { return !m.alive(s, now) }), m.unremoved()...)
 	if len(ids) == 0 {
 		return 0, nil
 	}
@@ -128,6 +148,14 @@ func (m *Manager) forget(id string) {
 	delete(m.live, id)
 }
 
+// unremoved are the sessions that have ended here and are still in the vault.
+func (m *Manager) unremoved() []string {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return slices.Collect(maps.Keys(m.left))
+}
+
+// remove deletes ended sessions from the vault, and remembers those that it could not.
 func (m *Manager) remove(ids []string) error {
 	err := m.vault.Update(func(tx *vault.Tx) error {
 		for _, id := range ids {
@@ -137,6 +165,15 @@ func (m *Manager) remove(ids []string) error {
 		}
 		return nil
 	})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, id := range ids {
+		if err == nil {
+			delete(m.left, id)
+		} else {
+			m.left[id] = true
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("session: end: %w", err)
 	}

@@ -64,6 +64,7 @@ type Manager struct {
 
 	mu   sync.RWMutex
 	live map[string]*entry // by ID; may hold ended ones until Sweep
+	left map[string]bool   // by ID: ended, and the vault did not take it yet
 }
 
 type entry struct {
@@ -77,7 +78,7 @@ func New(v *vault.Vault, limits Limits) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Manager{vault: v, limits: limits, live: map[string]*entry{}}
+	m := &Manager{vault: v, limits: limits, live: map[string]*entry{}, left: map[string]bool{}}
 	if err := m.load(); err != nil {
 		return nil, fmt.Errorf("session: load: %w", err)
 	}
