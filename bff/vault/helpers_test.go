@@ -1,6 +1,8 @@
 package vault_test
 
 import (
+	"encoding/binary"
+	"hash/fnv"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -119,4 +121,15 @@ func fillValue(t testing.TB, v reflect.Value, name string, text func(string) str
 			}
 		}
 	}
+}
+
+// bbolt writes numbers as the machine does, and sums its meta pages by FNV-1a.
+func putUint32(b []byte, n uint32) { binary.NativeEndian.PutUint32(b, n) }
+
+func putUint64(b []byte, n uint64) { binary.NativeEndian.PutUint64(b, n) }
+
+func sum64(b []byte) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write(b)
+	return h.Sum64()
 }

@@ -70,7 +70,7 @@ func checkPages(file interface {
 	if err := c.freelist(); err != nil {
 		return 0, err
 	}
-	if err := c.tree(meta.root, nil, nil, 0); err != nil {
+	if err := c.tree(meta.root, part{}); err != nil {
 		return 0, err
 	}
 	for id, used := range c.used {
@@ -196,19 +196,31 @@ func (c *pageChecker) freelist() error {
 	return nil
 }
 
-// tree checks the pages below id: their keys are ordered and lie in [low, high), nil standing for no bound.
-func (c *pageChecker) tree(id uint64, low, high []byte, depth int) error {
+// part is where in the trees a page stands: its keys are ordered and lie in [low, high), nil standing for no bound; below
+// a branch the first of them is low itself, or bbolt would lose its way when it writes; depth counts pages, nested the
+// buckets around it.
+type part struct {
+	low, high     []byte
+	branch        bool
+	depth, nested int
+}
+
+// tree checks the pages below id.
+func (c *pageChecker) tree(id uint64, at part) error {
 	data, err := c.page(id)
 	if err != nil {
 		return err
 	}
-	return c.elements(id, data, low, high, depth)
+	return c.elements(id, data, at)
 }
 
-func (c *pageChecker) elements(id uint64, data, low, high []byte, depth int) error {
+func (c *pageChecker) elements(id uint64, data []byte, at part) error {
 	flags, count := order.Uint16(data[8:]), int(order.Uint16(data[10:]))
-	if flags != branchPage && flags != leafPage || flags == branchPage && count == 0 || depth > maxDepth {
+	if flags != branchPage && flags != leafPage || flags == branchPage && count == 0 || at.depth > maxDepth {
 		return fmt.Errorf("page %d: wrong kind %#x", id, flags)
+	}
+	if at.branch && count == 0 {
+		return fmt.Errorf("page %d: empty below a branch", id)
 	}
 	if pageHeader+count*elementSize > len(data) {
 		return fmt.Errorf("page %d: %d elements do not fit", id, count)
@@ -223,43 +235,48 @@ func (c *pageChecker) elements(id uint64, data, low, high []byte, depth int) err
 			return fmt.Errorf("page %d, element %d: overlaps another", id, i)
 		}
 		free = begin + len(key) + len(value)
-		outside := low != nil && bytes.Compare(key, low) < 0 || high != nil && bytes.Compare(key, high) >= 0
-		if outside || i > 0 && bytes.Equal(key, low) {
+		outside := at.low != nil && bytes.Compare(key, at.low) < 0 || at.high != nil && bytes.Compare(key, at.high) >= 0
+		if outside || at.branch && i == 0 && !bytes.Equal(key, at.low) || i > 0 && bytes.Equal(key, at.low) {
 			return fmt.Errorf("page %d, element %d: out of order", id, i)
 		}
-		low = key
-		if err := c.below(id, data, i, flags, key, value, high, depth); err != nil {
+		at.low = key
+		if err := c.below(id, data, i, value, at); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// below follows an element of a branch to its page, and one that is a bucket to the bucket's tree or inline page.
-func (c *pageChecker) below(id uint64, data []byte, i int, flags uint16, key, value, high []byte, depth int) error {
-	at := pageHeader + i*elementSize
-	if flags == branchPage {
-		if _, next, _, err := element(data, i+1, flags); err == nil && i+1 < int(order.Uint16(data[10:])) {
-			high = next
+// below follows an element of a branch to its page, and one that is a bucket to the bucket's tree or inline page. at.low is
+// the element's key. Outside of all buckets, nothing but buckets may stand.
+func (c *pageChecker) below(id uint64, data []byte, i int, value []byte, at part) error {
+	head := data[pageHeader+i*elementSize:]
+	at.depth++
+	if order.Uint16(data[8:]) == branchPage {
+		if _, next, _, err := element(data, i+1, branchPage); err == nil && i+1 < int(order.Uint16(data[10:])) {
+			at.high = next
 		}
-		return c.tree(order.Uint64(data[at+8:]), key, high, depth+1)
+		at.branch = true
+		return c.tree(order.Uint64(head[8:]), at)
 	}
-	switch order.Uint32(data[at:]) {
-	case 0:
+	at.low, at.high, at.branch = nil, nil, false
+	kind := order.Uint32(head)
+	switch {
+	case kind == 0 && at.nested > 0:
 		return nil
-	case bucketLeaf:
-		if len(value) < 16 {
-			return fmt.Errorf("page %d, element %d: no bucket", id, i)
-		}
-		if root := order.Uint64(value); root != 0 {
-			return c.tree(root, nil, nil, depth+1)
-		}
-		if len(value) < 16+pageHeader || order.Uint16(value[16+8:]) != leafPage {
-			return fmt.Errorf("page %d, element %d: no inline bucket", id, i)
-		}
-		return c.elements(id, value[16:], nil, nil, depth+1)
+	case kind != bucketLeaf:
+		return fmt.Errorf("page %d, element %d: wrong flags %#x", id, i, kind)
+	case len(value) < 16:
+		return fmt.Errorf("page %d, element %d: no bucket", id, i)
 	}
-	return fmt.Errorf("page %d, element %d: unknown flags", id, i)
+	at.nested++
+	if root := order.Uint64(value); root != 0 {
+		return c.tree(root, at)
+	}
+	if len(value) < 16+pageHeader || order.Uint16(value[16+8:]) != leafPage {
+		return fmt.Errorf("page %d, element %d: no inline bucket", id, i)
+	}
+	return c.elements(id, value[16:], at)
 }
 
 // element gives the key and, on a leaf, the value of element i, and where they begin; both lie inside data.

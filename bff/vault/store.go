@@ -74,9 +74,9 @@ func prepareFile(f *os.File, path string, m *mark) error {
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrCorrupt, path, err)
 	}
-	if last < m.transaction {
-		return fmt.Errorf("%w: %s is at transaction %d and was at %d when it was closed: it has lost its last write, or an "+
-			"older file was put in its place; restore a whole backup, or remove %s.mark to go on with what is there",
+	if m.transaction != 0 && last != m.transaction {
+		return fmt.Errorf("%w: %s is at transaction %d and was at %d when it was closed: it has lost its last write, or "+
+			"another file was put in its place; restore a whole backup, or remove %s.mark to go on with what is there",
 			ErrCorrupt, path, last, m.transaction, path)
 	}
 	return nil
