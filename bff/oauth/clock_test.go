@@ -5,12 +5,69 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"locum/bff/oauth"
 	"locum/bff/secret"
 )
+
+// TestClockAbuse: what is no date of a token answer teaches nothing, and nothing makes a token that ended more than a
+// quarter of an hour and a minute ago acceptable.
+func TestClockAbuse(t *testing.T) {
+	key := newKey(t)
+	date := func(ahead time.Duration) []string {
+		return []string{time.Now().Add(ahead).UTC().Format(http.TimeFormat)}
+	}
+	for _, c := range []struct {
+		name   string
+		status int
+		dates  []string
+		offset time.Duration
+	}{
+		{"ten minutes behind", 200, date(-10 * time.Minute), -10 * time.Minute},
+		{"a gateway's page out of a cache", 502, date(-10 * time.Minute), 0},
+		{"a refusal", 400, date(-10 * time.Minute), 0},
+		{"a redirect", 302, date(-10 * time.Minute), 0},
+		{"almost a quarter of an hour behind", 200, date(-898 * time.Second), -898 * time.Second},
+		{"sixteen minutes behind", 200, date(-16 * time.Minute), 0},
+		{"a year behind", 200, date(-365 * 24 * time.Hour), 0},
+		{"a thousand years ahead", 200, date(290 * 365 * 24 * time.Hour), 0},
+		{"the year 1", 200, []string{"Mon, 01 Jan 0001 00:00:00 GMT"}, 0},
+		{"the year 9999", 200, []string{"Fri, 31 Dec 9999 23:59:59 GMT"}, 0},
+		{"the year 0", 200, []string{"Sat, 01 Jan 0000 00:00:00 GMT"}, 0},
+		{"no date at all", 200, []string{"yesterday"}, 0},
+		{"a number", 200, []string{"1"}, 0},
+		{"empty", 200, []string{""}, 0},
+		{"20 kB", 200, []string{strings.Repeat("9", 20<<10)}, 0},
+		{"in the zone of the server", 200, []string{time.Now().Add(-10 * time.Minute).Format(time.RFC1123Z)}, 0},
+		{"twice", 200, append(date(-10*time.Minute), date(-time.Hour)...), -10 * time.Minute},
+	} {
+		t.Run("T040 "+c.name, func(t *testing.T) {
+			client := newVerifier(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if w.Header()["Date"] = c.dates; r.URL.Path != "/certs" {
+					w.WriteHeader(c.status)
+				}
+				json.NewEncoder(w).Encode(object{"keys": []object{jwk(key, "k1")}})
+			}))
+			if _, err := client.Refresh(t.Context(), secret.New("r")); err != nil {
+				t.Fatal(err)
+			}
+			if got := client.ClockOffset(); (got - c.offset).Abs() > 5*time.Second {
+				t.Errorf("offset %v", got)
+			}
+			for age, accepted := range map[int64]bool{17 * 60: false, 50: true} {
+				now := time.Now().Unix()
+				claims := with(accessClaims(), object{"iat": now - 2000, "exp": now - age})
+				_, err := client.VerifyAccess(t.Context(), sign(t, object{"alg": "RS256", "kid": "k1"}, claims, rs(t, key, crypto.SHA256)))
+				if (err == nil) != accepted {
+					t.Errorf("a token that ended %d s ago: %v", age, err)
+				}
+			}
+		})
+	}
+}
 
 // TestT046ServerClock: a server whose clock differs by minutes issues usable tokens, one whose clock differs by more
 // does not, and nothing is learned from the key set, which may come out of a cache.

@@ -45,6 +45,19 @@ func TestParseTokenTable(t *testing.T) {
 		{"T031 expires_in fractional", `{"access_token":"a","expires_in":3.5}`, 3, 0},
 		{"T031 expires_in exponent", `{"access_token":"a","expires_in":3e2}`, 300, 0},
 		{"T031 expires_in absent", `{"access_token":"a"}`, 60, 0},
+		{"T031 expires_in an integer", `{"access_token":"a","expires_in":1}`, 1, 0},
+		{"T031 expires_in a fraction of a second", `{"access_token":"a","expires_in":0.9}`, bad, 0},
+		{"T031 expires_in minus zero", `{"access_token":"a","expires_in":-0}`, bad, 0},
+		{"T031 expires_in next to nothing", `{"access_token":"a","expires_in":1e-400}`, bad, 0},
+		{"T031 expires_in a text negative", `{"access_token":"a","expires_in":"-1"}`, bad, 0},
+		{"T031 expires_in negative beyond floats", `{"access_token":"a","expires_in":-1e999}`, bad, 0},
+		{"T031 expires_in a text with a blank", `{"access_token":"a","expires_in":" 300"}`, bad, 0},
+		{"T031 expires_in a text in quotes", `{"access_token":"a","expires_in":"\"300\""}`, bad, 0},
+		{"T031 expires_in a text of digits elsewhere", `{"access_token":"a","expires_in":"٣٠٠"}`, bad, 0},
+		{"T031 expires_in a text of 20 kB", `{"access_token":"a","expires_in":"` + strings.Repeat("9", 20<<10) + `"}`, 86400, 0},
+		{"T031 expires_in true", `{"access_token":"a","expires_in":true}`, bad, 0},
+		{"T031 expires_in an object", `{"access_token":"a","expires_in":{"s":300}}`, bad, 0},
+		{"T031 expires_in in another case", `{"access_token":"a","Expires_In":9999}`, 60, 0},
 		{"T031 expires_in null", `{"access_token":"a","expires_in":null}`, bad, 0},
 		{"T031 expires_in zero", `{"access_token":"a","expires_in":0}`, bad, 0},
 		{"T031 expires_in negative", `{"access_token":"a","expires_in":-1}`, bad, 0},
@@ -63,6 +76,15 @@ func TestParseTokenTable(t *testing.T) {
 		{"refresh_expires_in negative", `{"access_token":"a","expires_in":300,"refresh_expires_in":-5}`, 300, 0},
 		{"refresh_expires_in unreadable", `{"access_token":"a","expires_in":300,"refresh_expires_in":{}}`, 300, 0},
 		{"refresh_expires_in huge", `{"access_token":"a","expires_in":300,"refresh_expires_in":1e300}`, 300, 31536000},
+		{"T031 token_type Bearer", `{"access_token":"a","expires_in":300,"token_type":"Bearer"}`, 300, 0},
+		{"T031 token_type absent", `{"access_token":"a","expires_in":300}`, 300, 0},
+		{"T031 token_type null", `{"access_token":"a","expires_in":300,"token_type":null}`, 300, 0},
+		{"T031 token_type empty", `{"access_token":"a","expires_in":300,"token_type":""}`, 300, 0},
+		{"T031 token_type DPoP", `{"access_token":"a","expires_in":300,"token_type":"DPoP"}`, bad, 0},
+		{"T031 token_type N_A", `{"access_token":"a","expires_in":300,"token_type":"N_A"}`, bad, 0},
+		{"T031 token_type in letters that fold", `{"access_token":"a","expires_in":300,"token_type":"beaʀer"}`, bad, 0},
+		{"T031 token_type a list", `{"access_token":"a","expires_in":300,"token_type":["Bearer"]}`, bad, 0},
+		{"T031 token_type twice", `{"access_token":"a","expires_in":300,"token_type":"mac","token_type":"Bearer"}`, bad, 0},
 		{"T031 token_type bearer", `{"access_token":"a","expires_in":300,"token_type":"bearer"}`, 300, 0},
 		{"T031 token_type BEARER", `{"access_token":"a","expires_in":300,"token_type":"BEARER"}`, 300, 0},
 		{"T031 token_type mac", `{"access_token":"a","expires_in":300,"token_type":"mac"}`, bad, 0},
@@ -75,9 +97,39 @@ func TestParseTokenTable(t *testing.T) {
 		{"access_token with a space", `{"access_token":"a b","expires_in":300}`, bad, 0},
 		{"access_token only padding", `{"access_token":"==","expires_in":300}`, bad, 0},
 		{"T031 access_token twice", `{"access_token":"a","access_token":"b","expires_in":300}`, bad, 0},
+		{"T031 access_token twice, once escaped", `{"access_token":"a","acces\u0073_token":"b","expires_in":300}`, bad, 0},
+		{"T031 access_token twice in two cases", `{"access_token":"a","ACCESS_TOKEN":"b","expires_in":300}`, 300, 0},
+		{"T031 an unknown member twice", `{"access_token":"a","expires_in":300,"x":1,"x":2}`, bad, 0},
+		{"T031 access_token a list", `{"access_token":["a"],"expires_in":300}`, bad, 0},
+		{"T031 access_token nested", `{"access_token":{"access_token":"a"},"expires_in":300}`, bad, 0},
+		{"T031 everything nested", `{"data":{"access_token":"a","expires_in":300}}`, bad, 0},
+		{"T031 access_token a number", `{"access_token":1,"expires_in":300}`, bad, 0},
+		{"T031 access_token in another script", `{"access_token":"а","expires_in":300}`, bad, 0},
+		{"T031 refresh_token twice", `{"access_token":"a","expires_in":300,"refresh_token":"r","refresh_token":"s"}`, bad, 0},
+		{"T031 refresh_token a list", `{"access_token":"a","expires_in":300,"refresh_token":["r"]}`, bad, 0},
+		{"T031 id_token a number", `{"access_token":"a","expires_in":300,"id_token":1}`, bad, 0},
+		{"T031 id_token with a line break", `{"access_token":"a","expires_in":300,"id_token":"a.b\n.c"}`, bad, 0},
+		{"T031 scope a list", `{"access_token":"a","expires_in":300,"scope":["x"]}`, bad, 0},
+		{"T031 scope with a control", `{"access_token":"a","expires_in":300,"scope":"x\u001b[31m"}`, bad, 0},
+		{"T031 scope with a quote", `{"access_token":"a","expires_in":300,"scope":"x\""}`, bad, 0},
+		{"T031 scope in another script", `{"access_token":"a","expires_in":300,"scope":"é"}`, bad, 0},
+		{"T031 scope of 9 kB", `{"access_token":"a","expires_in":300,"scope":"` + strings.Repeat("x ", 9<<9) + `"}`, bad, 0},
+		{"T031 scope empty", `{"access_token":"a","expires_in":300,"scope":""}`, 300, 0},
 		{"refresh_token with a control", "{\"access_token\":\"a\",\"expires_in\":300,\"refresh_token\":\"r\\u0000\"}", bad, 0},
 		{"refresh_token null", `{"access_token":"a","expires_in":300,"refresh_token":null}`, 300, 0},
 		{"T031 BOM", "\ufeff{\"access_token\":\"a\",\"expires_in\":300}", bad, 0},
+		{"T031 UTF-16, little end", utf16("\xff\xfe", `{"access_token":"a","expires_in":300}`, false), bad, 0},
+		{"T031 UTF-16, big end", utf16("\xfe\xff", `{"access_token":"a","expires_in":300}`, true), bad, 0},
+		{"T031 UTF-16 without a mark", utf16("", `{"access_token":"a","expires_in":300}`, false), bad, 0},
+		{"T031 a byte behind", "{\"access_token\":\"a\",\"expires_in\":300}\x00", bad, 0},
+		{"T031 a comma behind the last member", `{"access_token":"a","expires_in":300,}`, bad, 0},
+		{"T031 a comment", `{"access_token":"a","expires_in":300}/**/`, bad, 0},
+		{"T031 blanks around", " \r\n\t{\"access_token\":\"a\",\"expires_in\":300}\n\n", 300, 0},
+		{"T031 NUL inside a text", "{\"access_token\":\"a\",\"expires_in\":300,\"x\":\"\x00\"}", bad, 0},
+		{"T031 32 levels", `{"access_token":"a","expires_in":300,"x":` + strings.Repeat("[", 31) + strings.Repeat("]", 31) + `}`, 300, 0},
+		{"T031 33 levels", `{"access_token":"a","expires_in":300,"x":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `}`, bad, 0},
+		{"T031 brackets in a text", `{"access_token":"a","expires_in":300,"x":"` + strings.Repeat(`[\"\\`, 100) + `"}`, 300, 0},
+		{"T031 a form", `access_token=a&expires_in=300`, bad, 0},
 		{"a list", `[{"access_token":"a","expires_in":300}]`, bad, 0},
 		{"a text", `"a"`, bad, 0},
 		{"null", `null`, bad, 0},
@@ -100,7 +152,7 @@ func TestParseTokenTable(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if token.ExpiresIn != time.Duration(c.seconds)*time.Second || token.RefreshExpiresIn != time.Duration(c.refresh)*time.Second {
+			if token.Access.Reveal() != "a" || token.ExpiresIn != time.Duration(c.seconds)*time.Second || token.RefreshExpiresIn != time.Duration(c.refresh)*time.Second {
 				t.Errorf("lifetimes %v, %v", token.ExpiresIn, token.RefreshExpiresIn)
 			}
 		})
@@ -144,6 +196,20 @@ func TestParseTokenRefusals(t *testing.T) {
 			}
 		})
 	}
+}
+
+// utf16 writes ASCII in two bytes each, behind mark.
+func utf16(mark, text string, bigEnd bool) string {
+	var b strings.Builder
+	b.WriteString(mark)
+	for i := range len(text) {
+		if pair := []byte{text[i], 0}; bigEnd {
+			b.Write([]byte{pair[1], pair[0]})
+		} else {
+			b.Write(pair)
+		}
+	}
+	return b.String()
 }
 
 // FuzzParseToken: whatever comes, an accepted token has an end and fits into a header.
