@@ -23,7 +23,7 @@ import (
 )
 
 // newClient is a client of the server at base, whose endpoints are /auth, /token, /revoke and /certs.
-func newClient(t *testing.T, base string, change func(*oauth.ClientConfig)) *oauth.Client {
+func newClient(t testing.TB, base string, change func(*oauth.ClientConfig)) *oauth.Client {
 	t.Helper()
 	config := oauth.ClientConfig{
 		Server: oauth.Server{Issuer: base, Authorization: base + "/auth", Token: base + "/token", Revocation: base + "/revoke",

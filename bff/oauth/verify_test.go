@@ -29,7 +29,7 @@ import (
 
 var b64 = base64.RawURLEncoding
 
-func newKey(t *testing.T) *rsa.PrivateKey {
+func newKey(t testing.TB) *rsa.PrivateKey {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -45,7 +45,7 @@ func jwk(key *rsa.PrivateKey, kid string) map[string]any {
 }
 
 // sign makes a token from any header and claims; finish makes the signature of what is signed.
-func sign(t *testing.T, header, claims any, finish func(signed string) []byte) secret.String {
+func sign(t testing.TB, header, claims any, finish func(signed string) []byte) secret.String {
 	t.Helper()
 	h, err1 := json.Marshal(header)
 	c, err2 := json.Marshal(claims)
@@ -57,7 +57,7 @@ func sign(t *testing.T, header, claims any, finish func(signed string) []byte) s
 }
 
 // rs signs with RSA PKCS #1 v1.5 and the hash.
-func rs(t *testing.T, key *rsa.PrivateKey, hash crypto.Hash) func(string) []byte {
+func rs(t testing.TB, key *rsa.PrivateKey, hash crypto.Hash) func(string) []byte {
 	return func(signed string) []byte {
 		h := hash.New()
 		h.Write([]byte(signed))
@@ -116,7 +116,7 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 const testIssuer = "https://iam.example/realms/jane"
 
 // newVerifier is a client whose key server is in this process.
-func newVerifier(t *testing.T, handler http.Handler) *oauth.Client {
+func newVerifier(t testing.TB, handler http.Handler) *oauth.Client {
 	t.Helper()
 	listener := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
 	server := &http.Server{Handler: handler}
