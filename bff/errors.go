@@ -201,8 +201,12 @@ func (s *Server) onError(c *fiber.Ctx, err error) error {
 }
 
 // onUnreadable answers a request that fasthttp could not read. err quotes the request, cookies included, so nothing
-// of it is repeated anywhere; the connection ends.
+// of it is repeated anywhere; the connection ends. fasthttp sets the time for an answer only behind a handler: without
+// it, the one of the answer before, perhaps long past, would keep this one from being sent.
 func (s *Server) onUnreadable(ctx *fasthttp.RequestCtx, err error) {
+	if ctx.Conn().SetWriteDeadline(time.Now().Add(s.bounds.send)) != nil {
+		return // it is closed
+	}
 	exchange := s.begin(ctx)
 	exchange.pattern = "unreadable"
 	defer s.finish(ctx, exchange)
