@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -130,13 +131,15 @@ func smaller(encoded, raw []byte) []byte {
 	return nil
 }
 
+// gunzip takes the memory that the end of gz says it needs (RFC 1952 §2.3.1, ISIZE), at most 64 MB, and no more.
 func gunzip(gz []byte) []byte {
 	reader, err := gzip.NewReader(bytes.NewReader(gz))
 	if err != nil {
 		return nil
 	}
-	raw, err := io.ReadAll(io.LimitReader(reader, 64<<20))
-	if err != nil {
+	size := min(int(binary.LittleEndian.Uint32(gz[len(gz)-4:])), 64<<20)
+	raw := make([]byte, size)
+	if _, err := io.ReadFull(reader, raw); err != nil {
 		return nil
 	}
 	return raw
