@@ -140,7 +140,7 @@ var posts = []string{shared.PathActivity, shared.PathSignIn, "/proxy/v1/x/api/20
 func TestT083Differential(t *testing.T) {
 	r := openReaders(t)
 	smuggled := wire.Head("GET", "/smuggled", r.host) + "\r\n"
-	n, began := mutants(t, 20_000), time.Now()
+	n, began := mutants(t, 8_000), time.Now()
 	counts := map[string]int{}
 	for seed := range n {
 		text := []byte(wire.Mutant(seed, r.host, posts) + smuggled)
