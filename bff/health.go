@@ -1,8 +1,6 @@
 package bff
 
 import (
-	"errors"
-
 	"github.com/gofiber/fiber/v2"
 
 	"locum/shared"
@@ -16,10 +14,14 @@ type status struct {
 // health is GET /healthz: the process answers.
 func (s *Server) health(c *fiber.Ctx) error { return answer(c, status{"ok"}) }
 
-// ready is GET /readyz: the vault can be used and the audit trail written; without either, no call could be made.
+// ready is GET /readyz: the vault can be used and the audit trail written; without either, no call could be made. The
+// code says which, the log why.
 func (s *Server) ready(c *fiber.Ctx) error {
-	if err := errors.Join(s.vault.Healthy(), s.audit.Healthy()); err != nil {
+	if err := s.vault.Healthy(); err != nil {
 		return &failure{code: shared.CodeStorage, err: err}
+	}
+	if err := s.audit.Healthy(); err != nil {
+		return &failure{code: shared.CodeAudit, err: err}
 	}
 	return answer(c, status{"ready"})
 }

@@ -49,6 +49,7 @@ func Open(cfg *config.Config, o Options) (*Server, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.newHTTP()
+	s.logAnchor()
 	s.chores.Add(1)
 	go s.sweep()
 	return s, nil
@@ -188,6 +189,7 @@ func (s *Server) close() error {
 	}
 	if s.audit != nil {
 		errs = append(errs, s.audit.Close())
+		s.logAnchor()
 	}
 	if s.vault != nil {
 		errs = append(errs, s.vault.Close())

@@ -92,6 +92,7 @@ const (
 	headerLimit = 16 << 10
 	lastWait    = 20 * time.Second // for answers under way when Serve ends
 	sweepEvery  = time.Minute
+	anchorEvery = time.Hour
 )
 
 // bounds of the connections: how long one may take to send a whole request, to take an answer and to say nothing between
@@ -201,15 +202,18 @@ func unlessClosed(err error) error {
 	return err
 }
 
-// sweep deletes ended sessions until Close.
+// sweep deletes ended sessions, and logs an anchor of the audit trail now and then, until Close.
 func (s *Server) sweep() {
 	defer s.chores.Done()
-	ticker := time.NewTicker(sweepEvery)
+	ticker, anchors := time.NewTicker(sweepEvery), time.NewTicker(anchorEvery)
 	defer ticker.Stop()
+	defer anchors.Stop()
 	for {
 		select {
 		case <-s.life.Done():
 			return
+		case <-anchors.C:
+			s.logAnchor()
 		case <-ticker.C:
 			if _, err := s.sessions.Sweep(); err != nil {
 				s.log.Warn("ended sessions could not be deleted", "error", err)
@@ -217,3 +221,7 @@ func (s *Server) sweep() {
 		}
 	}
 }
+
+// logAnchor names the last record of the audit trail where the log of the process goes, which may be another machine: who
+// puts older files in the place of the newer ones cannot change it there (T113).
+func (s *Server) logAnchor() { s.log.Info("audit checkpoint", "anchor", s.audit.Anchor().String()) }

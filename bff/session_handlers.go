@@ -66,7 +66,8 @@ func (s *Server) recordActivity(c *fiber.Ctx) error {
 }
 
 // signOut is POST /sign-out. The session ends on the server first; then the browser is told to forget (T006, T088).
-// Without a living session there is nothing to end, and the answer is the same.
+// Without a living session there is nothing to end, and the answer is the same. It waits for no record (T111): whoever
+// leaves must be able to.
 func (s *Server) signOut(c *fiber.Ctx) error {
 	e := exchangeOf(c.Context())
 	if err := s.endSession(c, e); err != nil {
@@ -77,11 +78,13 @@ func (s *Server) signOut(c *fiber.Ctx) error {
 	return seeOther(c, shared.PathSignIn)
 }
 
-// endSession ends the session whose cookie came with the request, and what it has begun at platforms.
+// endSession ends the session whose cookie came with the request, and what it has begun at platforms. Its record is
+// written when it can be.
 func (s *Server) endSession(c *fiber.Ctx, e *exchange) error {
-	current, err := s.sessions.Lookup(cookieValue(e.cookies, s.cookies.session))
+	cookie := cookieValue(e.cookies, s.cookies.session)
+	current, err := s.sessions.Lookup(cookie)
 	if errors.Is(err, session.ErrSignedOut) {
-		return nil
+		return s.sessions.EndAgain(cookie)
 	}
 	if err != nil {
 		return err
@@ -92,9 +95,7 @@ func (s *Server) endSession(c *fiber.Ctx, e *exchange) error {
 	if err := s.connect.Forget(current.ID); err != nil {
 		return err
 	}
-	ctx, cancel := s.call()
-	defer cancel()
-	return s.audit.Event(ctx, audit.Event{Kind: "sign_out", RequestID: e.id, Practitioner: current.Practitioner,
+	return s.audit.Note(audit.Event{Kind: "sign_out", RequestID: e.id, Practitioner: current.Practitioner,
 		Session: current.ID, Remote: e.remote.String()})
 }
 

@@ -77,21 +77,29 @@ func (s *Server) signIn(c *fiber.Ctx) error {
 	if err != nil {
 		return s.refuseSignIn(c, form.Get("login"), err)
 	}
+	if err := s.startSession(c, e, who); err != nil {
+		return s.refuseSignIn(c, form.Get("login"), err)
+	}
+	return seeOther(c, "/")
+}
+
+// startSession ends the session whose cookie came with the request, and starts one of who, once it is on record.
+func (s *Server) startSession(c *fiber.Ctx, e *exchange, who account.Account) error {
 	if err := s.endSession(c, e); err != nil {
+		return err
+	}
+	cookie, started, err := s.sessions.Start(who.ID)
+	if err != nil {
 		return err
 	}
 	ctx, cancel := s.call()
 	defer cancel()
-	cookie, started, err := s.sessions.Start(who.ID)
-	if err != nil {
-		return s.refuseSignIn(c, form.Get("login"), err)
-	}
 	event := audit.Event{Kind: "sign_in", RequestID: e.id, Practitioner: who.ID, Session: started.ID, Remote: e.remote.String()}
 	if err := s.audit.Event(ctx, event); err != nil {
 		return errors.Join(err, s.sessions.End(started.ID))
 	}
 	s.cookies.setSession(c, cookie.Reveal())
-	return seeOther(c, "/")
+	return nil
 }
 
 // prove says who signs in: by a demo card where those are offered, else by login and password.
