@@ -213,3 +213,10 @@ func (s site) remove(name string) {
 	s.t.Helper()
 	must(s.t, os.RemoveAll(s.at(name)))
 }
+
+func (s site) text() string {
+	s.t.Helper()
+	text, err := os.ReadFile(s.at("locum.yaml"))
+	must(s.t, err)
+	return string(text)
+}

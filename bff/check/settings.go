@@ -45,12 +45,22 @@ func (c *checker) publicURL() {
 		return
 	}
 	for _, p := range c.cfg.Platforms {
-		if strings.HasPrefix(p.Server.Issuer, "https://") {
+		if !onLoopback(p.Server.Issuer) {
 			c.setting(Error, "settings.redirect-http", "public_url", "redirect URIs are made from it, and "+p.ID+
 				" registers none that is not https (Jane guide, Step 1)", "write the https address under which practitioners reach Locum")
 			return
 		}
 	}
+}
+
+// onLoopback says whether an issuer is on this machine: only there it has an address for a name.
+func onLoopback(issuer string) bool {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return false
+	}
+	_, err = netip.ParseAddr(u.Hostname())
+	return err == nil
 }
 
 // listening compares what browsers are told with what is served.

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"locum/bff/sandbox"
 )
 
 // TestMain lets the scripts run this very program as `locum`.
@@ -30,7 +32,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("HOME", env.WorkDir)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"reachable": reachable, "replace": replace, "mode": mode},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"reachable": reachable, "replace": replace, "mode": mode, "jane": jane},
 	})
 }
 
@@ -53,6 +55,22 @@ func reachable(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// jane URL runs a simulated Jane that knows Locum at this public URL, and writes its client secret to client-secret.txt.
+// JANE_ISSUER and JANE_CLINIC are its addresses.
+func jane(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: jane PUBLIC-URL")
+	}
+	simulated, err := sandbox.Start(sandbox.Options{})
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(simulated.Close()) })
+	client, err := simulated.Register(sandbox.Client{ID: "locum-dev", RedirectURIs: []string{args[0] + "/connect/jane-sandbox/callback"}})
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("client-secret.txt"), []byte(client.Secret+"\n"), 0o600))
+	ts.Setenv("JANE_ISSUER", simulated.Issuer(sandbox.RealmSandbox))
+	ts.Setenv("JANE_CLINIC", simulated.Clinics()[0].URL)
 }
 
 // replace FILE OLD NEW edits a file as an operator would.
