@@ -15,7 +15,8 @@ import (
 // tail is how much of the file's end Open checks: several times what one write can leave unfinished.
 const tail = 4 * maxBatch
 
-var errNotOurs = errors.New("the audit log was changed, or this is not its key")
+var errNotOurs = errors.New("it was changed, or this is not its key. Put the log back as it was; if that cannot be, move it away " +
+	"together with its head file, keep both as evidence, and a new log begins")
 
 // open attaches the log to its files: finds the last line that holds, sets aside what stands behind it, and writes the
 // head of a new file, what was cut off, that a log which had failed goes on, and that the head file was not there. All is
@@ -55,6 +56,9 @@ func (l *Log) open() (err error) {
 	} else if info.Size() > 0 {
 		err = l.stillThere(f, info.Size())
 	}
+	if errors.Is(err, errNotOurs) {
+		return fmt.Errorf("the audit log %s: %w", l.path, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -80,14 +84,21 @@ func (l *Log) witness(resumed bool) (at chain, found bool, err error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return chain{}, false, nil
 	}
+	if errors.Is(err, errHeadBroken) {
+		err = fmt.Errorf("%s: %w. Put it back, or move it away: the log then goes on and says that it did so", l.headPath, err)
+	}
 	return at, err == nil, err
 }
 
 // cut says that lines are missing at the end. No crash does that.
 func (l *Log) cut(last, seen uint64) error {
-	return fmt.Errorf("the audit log ends with record %d, but its head file %s has seen record %d: the log was cut, or is an older file. "+
+	return fmt.Errorf("the audit log %s ends with record %d, but its head file %s has seen record %d: the log was cut, or is an older file. "+
 		"Put the newest log back. If there is none, because a backup was restored, move the head file away: "+
-		"the log then goes on and says that it did so", last, l.headPath, seen)
+		"the log then goes on and says that it did so", l.path, last, l.headPath, seen)
+}
+
+func (l *Log) replaced() error {
+	return fmt.Errorf("another file stands in the place of the audit log %s: put the log back", l.path)
 }
 
 // opening is what there is to say when the file is opened.
@@ -196,7 +207,7 @@ func crashed(at chain, rest []byte) error {
 // stillThere checks, after a failure, that the file still ends with what was durable, or goes on behind it.
 func (l *Log) stillThere(f *os.File, size int64) error {
 	if size < l.durable.offset {
-		return fmt.Errorf("the log is %d bytes shorter than it was", l.durable.offset-size)
+		return fmt.Errorf("the audit log %s is %d bytes shorter than it was: put the whole log back", l.path, l.durable.offset-size)
 	}
 	end := make([]byte, sealLength)
 	if _, err := f.ReadAt(end, l.durable.offset-int64(len(end))); err != nil {
@@ -204,7 +215,7 @@ func (l *Log) stillThere(f *os.File, size int64) error {
 	}
 	want := append([]byte(sealMark), b64.AppendEncode(nil, l.durable.mac[:])...)
 	if !bytes.HasPrefix(end, want) {
-		return errors.New("another file stands in the place of the log")
+		return l.replaced()
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"hash"
 	"os"
@@ -320,10 +319,10 @@ func (l *Log) attached() error {
 		return err
 	}
 	if !os.SameFile(info, l.info) {
-		return errors.New("another file stands in the place of the log")
+		return l.replaced()
 	}
 	if info.Size() != l.written.offset {
-		return fmt.Errorf("the log has %d bytes instead of %d: somebody else writes to it", info.Size(), l.written.offset)
+		return fmt.Errorf("the audit log %s has %d bytes instead of %d: somebody else writes to it", l.path, info.Size(), l.written.offset)
 	}
 	return nil
 }
