@@ -59,7 +59,9 @@ func nothingThere(path string, cfg *config.Config) error {
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
 		return fmt.Errorf("there is no directory %[1]s: make it with `mkdir -p %[1]s`, as Locum's user; nothing was written", check.Quote(filepath.Dir(path)))
 	}
-	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w; nothing was written", err)
+	} else if err == nil {
 		return fmt.Errorf("%s is there already and stays as it is: look at it with `locum check -c %s`, or name another file with -c; nothing was written",
 			path, check.Quote(path))
 	}
@@ -74,8 +76,8 @@ func nothingThere(path string, cfg *config.Config) error {
 	return nil
 }
 
-// create writes the three, the configuration last: while it is missing, nothing looks like an installation. What it wrote
-// before an error it takes away again.
+// create writes the three: the key first, which one of two that run at once can make, and the configuration last, since
+// without it nothing looks like an installation. What it wrote before an error it takes away again.
 func create(path string, text []byte, cfg *config.Config) (err error) {
 	var undo []string
 	defer func() {
@@ -83,15 +85,15 @@ func create(path string, text []byte, cfg *config.Config) (err error) {
 			err = errors.Join(err, os.Remove(undo[i]))
 		}
 	}()
+	if err := vault.CreateKeyFile(cfg.MasterKeyFile); err != nil {
+		return err
+	}
+	undo = append(undo, cfg.MasterKeyFile)
 	if err := os.Mkdir(cfg.DataDir, 0o700); err == nil {
 		undo = append(undo, cfg.DataDir)
 	} else if !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make the data directory: %w", err)
 	}
-	if err := vault.CreateKeyFile(cfg.MasterKeyFile); err != nil {
-		return err
-	}
-	undo = append(undo, cfg.MasterKeyFile)
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
