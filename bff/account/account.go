@@ -25,8 +25,14 @@ var (
 	ErrBusy        = errors.New("account: too many sign-ins at once")
 )
 
-// LoginError says why a login or a name cannot be one.
-type LoginError struct{ Reason string }
+// LoginError says why a login or a name, as Field has it, cannot be one.
+type LoginError struct{ Field, Reason string }
+
+// Fields of a LoginError.
+const (
+	FieldLogin = "login"
+	FieldName  = "name"
+)
 
 func (e *LoginError) Error() string { return "account: " + e.Reason }
 
@@ -68,28 +74,13 @@ func newStore(v *vault.Vault, params argon2id.Params) *Store {
 	return &Store{vault: v, hash: newHasher(params), remotes: newRates(), unknown: newTallies()}
 }
 
-// Add makes an account: *LoginError, *PasswordError, ErrExists, ErrBusy. An empty name becomes the login. It takes the place
-// of an account whose record is damaged, with another id: what belonged to the old one stays out of reach.
+// Add makes an account: *LoginError, *PasswordError, ErrExists, ErrBusy. An empty name becomes the login.
 func (s *Store) Add(login, name string, password secret.String) (Account, error) {
-	login, err := normaliseLogin(login)
+	r, err := s.prepare(login, name, password)
 	if err != nil {
 		return Account{}, err
 	}
-	if name, err = normaliseName(name, login); err != nil {
-		return Account{}, err
-	}
-	if _, err := s.ByLogin(login); !errors.Is(err, ErrNotFound) && !errors.Is(err, vault.ErrIntegrity) {
-		if err == nil {
-			err = ErrExists
-		}
-		return Account{}, err
-	}
-	hash, err := s.hashNew(login, name, password)
-	if err != nil {
-		return Account{}, err
-	}
-	r := vault.Account{ID: rand.Text(), Login: login, Name: name, PasswordHash: hash, CreatedAt: time.Now()}
-	err = s.vault.Update(func(tx *vault.Tx) error { return vault.Accounts.Put(tx, login, &r) })
+	err = s.vault.Update(func(tx *vault.Tx) error { return vault.Accounts.Put(tx, r.Login, &r) })
 	if errors.Is(err, vault.ErrConflict) {
 		err = ErrExists
 	}
@@ -97,6 +88,28 @@ func (s *Store) Add(login, name string, password secret.String) (Account, error)
 		return Account{}, fmt.Errorf("add account: %w", err)
 	}
 	return public(r), nil // byID learns of it when it is asked for
+}
+
+// prepare makes the record of a new account, or says what Add says.
+func (s *Store) prepare(login, name string, password secret.String) (vault.Account, error) {
+	login, err := normaliseLogin(login)
+	if err != nil {
+		return vault.Account{}, err
+	}
+	if name, err = normaliseName(name, login); err != nil {
+		return vault.Account{}, err
+	}
+	if _, err := s.ByLogin(login); !errors.Is(err, ErrNotFound) {
+		if err == nil {
+			err = ErrExists
+		}
+		return vault.Account{}, err
+	}
+	hash, err := s.hashNew(login, name, password)
+	if err != nil {
+		return vault.Account{}, err
+	}
+	return vault.Account{ID: rand.Text(), Login: login, Name: name, PasswordHash: hash, CreatedAt: time.Now()}, nil
 }
 
 // SetPassword replaces a password and forgets the failures: ErrNotFound, *PasswordError, ErrBusy. It removes the
