@@ -16,6 +16,7 @@ import (
 
 	"locum/bff/audit"
 	"locum/bff/connect"
+	"locum/bff/oauth"
 	"locum/bff/platform"
 	"locum/bff/sandbox"
 	"locum/bff/secret"
@@ -72,11 +73,20 @@ type options struct {
 	more   []string // what may be allowed later
 	openID bool
 	pages  map[string][]string
+	// sockets puts the sandbox on real ones, and dial, nil for the platform's own, between it and Locum; issuer is who jane
+	// is instead of the sandbox.
+	sockets bool
+	dial    oauth.DialFunc
+	issuer  string
 }
 
 func newBench(t testing.TB, o options) *bench {
 	t.Helper()
-	s, err := sandbox.InProcess(sandbox.Options{Clients: []sandbox.Client{{
+	start := sandbox.InProcess
+	if o.sockets {
+		start = sandbox.Start
+	}
+	s, err := start(sandbox.Options{Clients: []sandbox.Client{{
 		ID: clientID, RedirectURIs: []string{publicURL + "/connect/jane/callback", publicURL + "/connect/production/callback"},
 	}}})
 	must(t, err)
@@ -86,9 +96,12 @@ func newBench(t testing.TB, o options) *bench {
 	key, err := vault.ReadKeyFile(filepath.Join(dir, "master.key"))
 	must(t, err)
 	b := &bench{t: t, sandbox: s, a: s.Clinics()[0].URL, b: s.Clinics()[1].URL, dir: dir, key: key, logs: &logs{}}
+	if o.dial == nil && !o.sockets {
+		o.dial = s.Dial
+	}
 	b.platforms, err = platform.NewRegistry([]*platform.Platform{
 		b.platform(jane, sandbox.RealmSandbox, o), b.platform(production, sandbox.RealmProduction, o),
-	}, func(string) (secret.String, error) { return secret.New(s.Clients()[0].Secret), nil }, s.Dial)
+	}, func(string) (secret.String, error) { return secret.New(s.Clients()[0].Secret), nil }, o.dial)
 	must(t, err)
 	t.Cleanup(b.platforms.Close)
 	b.open(o)
@@ -102,8 +115,12 @@ func (b *bench) platform(id, realm string, o options) *platform.Platform {
 	for _, c := range b.sandbox.Clinics() {
 		clinics = append(clinics, platform.ClinicLink{Name: c.Name, URL: c.URL})
 	}
+	issuer := b.sandbox.Issuer(realm)
+	if id == jane && o.issuer != "" {
+		issuer = o.issuer
+	}
 	p, err := platform.Jane(platform.JaneConfig{
-		ID: id, Issuer: b.sandbox.Issuer(realm), ClientID: clientID, PublicURL: publicURL, Clinics: clinics,
+		ID: id, Issuer: issuer, ClientID: clientID, PublicURL: publicURL, Clinics: clinics,
 		Scopes: o.scopes, MoreScopes: o.more, OpenID: o.openID,
 	})
 	must(b.t, err)
