@@ -199,8 +199,17 @@ func TestLiveSeeded(t *testing.T) {
 		{"answers without iss", shared, func(w *world) { w.jane.OmitIss() }, []string{"error live.iss 7"}},
 		{"answers with another iss", shared, func(w *world) { w.jane.BadIss("https://login.elsewhere.ca") }, []string{"error live.iss 7"}},
 		{"the client may not use the flow", shared, func(w *world) { w.jane.AuthorizeError("unauthorized_client", "not allowed") }, []string{"error live.client-flow 8"}},
+		{"answers without the state", shared, func(w *world) { w.answerAuth(303, "error=login_required") }, []string{"error live.state 7"}},
+		{"each scope alone, but not together", shared, func(w *world) { w.answerAuth(303, "error=invalid_scope") }, []string{"error live.state 7", "error live.scope 4"}},
+		{"a page to sign in on instead of an answer", shared, func(w *world) { w.answerAuth(200, "") }, nil},
+		{"a page to sign in on, and the secret wrong", shared, func(w *world) {
+			w.seal("jane-sandbox", strings.ToLower(sandboxSecret))
+			w.answerAuth(200, "")
+		}, []string{"error live.secret 4"}},
 		{"refused for another reason", shared, func(w *world) { w.jane.AuthorizeError("invalid_request", "no\x1b[31m") }, []string{"error live.refused 4"}},
 		{"the authorization endpoint is down", shared, func(w *world) { w.jane.Fail(sandbox.EndpointAuth, 502, 1) }, []string{"error live.unreachable 7"}},
+		{"the authorization endpoint hangs up", shared, func(w *world) { w.jane.Cut(sandbox.EndpointAuth, 1) }, []string{"error live.unreachable 7"}},
+		{"the key set hangs up", shared, func(w *world) { w.jane.Cut(sandbox.EndpointCerts, 1) }, []string{"error live.unreachable 7"}},
 		{"the token endpoint is down", shared, func(w *world) { w.jane.Fail(sandbox.EndpointToken, 500, 1) }, []string{"error live.token 4"}},
 		{"the token endpoint hangs up", shared, func(w *world) { w.jane.Cut(sandbox.EndpointToken, 1) }, []string{"error live.unreachable 7"}},
 		{"a clinic that is none", shared, func(w *world) { w.edit(w.jane.Clinics()[1].URL, "http://"+listen(w.t).Addr().String()) }, []string{"error live.clinic 11"}},
@@ -236,6 +245,15 @@ func (w *world) at127(address string) {
 	w.register("http://" + address)
 }
 
+// answerAuth gives the next authorization request an answer of its own: a page, or an answer at the redirect URI.
+func (w *world) answerAuth(status int, query string) {
+	answer := sandbox.Canned{Status: status, Header: map[string]string{"Content-Type": "text/html"}, Body: "<html>"}
+	if query != "" {
+		answer.Header["Location"] = w.public + "/connect/jane-sandbox/callback?" + query
+	}
+	w.jane.Answer(sandbox.EndpointAuth, answer, 1)
+}
+
 // register gives the clients the redirect URIs of a public URL.
 func (w *world) register(public string) {
 	w.t.Helper()
@@ -265,6 +283,18 @@ func TestLiveClock(t *testing.T) {
 			defer w.jane.Advance(-c.off)
 			w.expect(w.look(check.Options{Live: true}), c.want...)
 		})
+	}
+}
+
+// TestLiveWithoutClinics: where no clinic is named, a server that wants one cannot be asked about scopes.
+func TestLiveWithoutClinics(t *testing.T) {
+	w := newWorld(t, template(t), nil)
+	north, south := w.jane.Clinics()[0].URL, w.jane.Clinics()[1].URL
+	w.edit(fmt.Sprintf("    clinics:\n      - {name: North, url: %q}\n      - {name: South, url: %q}\n", north, south), "    clinic_domains: [harbour-clinics.ca]\n")
+	report := w.look(check.Options{Live: true})
+	w.expect(report)
+	if len(report.Unseen) != 1 || report.Unseen[0].What != "scopes of jane-sandbox" {
+		t.Errorf("not looked at: %v", report.Unseen)
 	}
 }
 

@@ -106,6 +106,11 @@ func TestSeededFiles(t *testing.T) {
 		{"everybody can change the configuration", func(s site) { s.chmod("locum.yaml", 0o666) }, []string{"error files.config-writable"}},
 		{"a group can change the configuration", func(s site) { s.chmod("locum.yaml", 0o660) }, []string{"warning files.config-writable"}},
 		{"everybody can exchange the configuration", func(s site) { s.chmod(".", 0o777) }, []string{"error files.dir-writable"}},
+		{"everybody can exchange the key", func(s site) {
+			s.move("master.key", "keys/master.key")
+			s.chmod("keys", 0o777)
+			s.edit("master_key_file: master.key", "master_key_file: keys/master.key")
+		}, []string{"error files.dir-writable"}},
 		{"the key is readable by its group", func(s site) { s.chmod("master.key", 0o640) }, []string{"error files.key-mode"}},
 		{"the key is readable by everybody", func(s site) { s.chmod("master.key", 0o604) }, []string{"error files.key-mode"}},
 		{"the key is gone", func(s site) { s.remove("master.key") }, []string{"error files.key-missing"}},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -103,4 +104,26 @@ func written(c *config.Config) string {
 		text = strings.Replace(text, "extension:\n", "", 1)
 	}
 	return text
+}
+
+// FuzzStart: whatever is given for a new configuration, it either becomes exactly the value of its key and nothing else, or
+// it is refused.
+func FuzzStart(f *testing.F) {
+	f.Add("https://locum.harbour.ca", "client")
+	f.Add("http://[::1]:9090", "a\"b\\c#d: {{.}}")
+	f.Add("https://a.b\nlisten: 0.0.0.0:80", "x\nscopes: []")
+	f.Fuzz(func(t *testing.T, public, client string) {
+		text, err := config.Start{PublicURL: public, Platforms: []config.StartPlatform{{ID: config.StartSandbox, ClientID: client}}}.Text()
+		if err != nil {
+			return
+		}
+		c, err := config.Parse("locum.yaml", text)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		if public != "" && c.PublicURL.String() != public || client != "" && c.Platforms[0].ClientID != client || len(c.Platforms) != 1 ||
+			!slices.Equal(c.Platforms[0].ClinicDomains, []string{"jane.qa"}) || c.DataDir != "data" || c.TLS != nil {
+			t.Fatalf("%q and %q became %+v\n%s", public, client, c, text)
+		}
+	})
 }
