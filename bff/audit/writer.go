@@ -20,16 +20,27 @@ const (
 	maxFrame   = 2 << 10 // of a line, what is not its fields
 )
 
+// A sync costs the same for one record and for fifty, and is most of what a record costs. Where crowd callers waited for
+// the last one, more are under way: the next waits a moment for them. Outcomes wait for company, since nobody waits for
+// them; one that finds none is written by itself.
+const (
+	crowd       = 4
+	gatherFor   = 2 * time.Millisecond
+	outcomeWait = 10 * time.Millisecond
+)
+
 // Log is an open audit log. All its methods may be called at once from many goroutines.
 type Log struct {
 	path, boot string
 	keys       keys
 	slots      chan struct{} // one per record that somebody waits for
-	wake       chan struct{}
+	wake       chan struct{} // somebody waits
+	soon       chan struct{} // an outcome is queued
 	stopped    chan struct{}
 
 	mu      sync.Mutex
 	queue   []*item
+	told    bool // soon has been told of what is queued
 	closed  bool
 	probe   bool  // try again although nothing is queued
 	failure error // of the last write; nil when it succeeded
@@ -51,6 +62,7 @@ type Log struct {
 	unsynced []*item // outcomes that the file holds and the disk perhaps not
 	retry    []*item // outcomes of a failed write
 	buffer   []byte
+	waited   int // how many waited for the last sync
 }
 
 // item is one record on its way.
@@ -78,7 +90,7 @@ func (l *Log) item(kind string) *item {
 func Open(path string, key []byte, boot string) (*Log, error) {
 	l := &Log{
 		path: path, headPath: HeadFile(path), boot: boot, keys: deriveKeys(key), slots: make(chan struct{}, maxWaiting),
-		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
+		wake: make(chan struct{}, 1), soon: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
 	l.hash, l.headHash = hmac.New(sha256.New, l.keys.chain), hmac.New(sha256.New, l.keys.head)
 	if err := l.open(); err != nil {
@@ -165,7 +177,16 @@ func (l *Log) enqueue(x *item) bool {
 		return false
 	}
 	l.queue = append(l.queue, x)
-	l.signal()
+	switch {
+	case x.done != nil || x.note:
+		l.signal()
+	case !l.told:
+		l.told = true
+		select {
+		case l.soon <- struct{}{}:
+		default:
+		}
+	}
 	return true
 }
 
@@ -188,14 +209,19 @@ func outcomeItem(intent uint64, result string, status int) *item {
 	return &item{fields: number(b, "status", uint64(max(0, status)))}
 }
 
-// run is the writer. No timer holds a record back: while one write is synced the next gathers. Only the head file waits.
+// run is the writer. While one write is synced the next gathers; see crowd for what else a record may wait for.
 func (l *Log) run() {
 	defer close(l.stopped)
-	due := time.NewTimer(seeEvery)
+	due, company := time.NewTimer(seeEvery), time.NewTimer(outcomeWait)
 	defer due.Stop()
+	defer company.Stop()
 	for open := true; open; {
 		select {
 		case _, open = <-l.wake:
+			l.drain()
+		case <-l.soon:
+			company.Reset(outcomeWait)
+		case <-company.C:
 			l.drain()
 		case <-due.C:
 		}
@@ -208,8 +234,12 @@ func (l *Log) run() {
 
 func (l *Log) drain() {
 	for {
+		if l.waited >= crowd {
+			time.Sleep(gatherFor)
+		}
 		batch, probe := l.take()
 		if len(batch) == 0 && !probe {
+			l.waited = 0
 			return
 		}
 		l.commit(batch)
@@ -226,7 +256,7 @@ func (l *Log) take() (batch []*item, probe bool) {
 		n++
 	}
 	batch, probe = l.queue[:n:n], l.probe
-	l.queue, l.probe = l.queue[n:], false
+	l.queue, l.probe, l.told = l.queue[n:], false, false
 	return batch, probe
 }
 
@@ -235,13 +265,19 @@ func (l *Log) take() (batch []*item, probe bool) {
 func (l *Log) commit(batch []*item) {
 	batch = append(l.retry, batch...)
 	l.retry = nil
-	synced := slices.ContainsFunc(batch, func(x *item) bool { return x.done != nil || x.note })
+	waited, synced := 0, false
+	for _, x := range batch {
+		if x.done != nil {
+			waited++
+		}
+		synced = synced || x.done != nil || x.note
+	}
 	err := l.attached()
 	if err == nil {
 		err = l.write(batch)
 	}
 	if err == nil && synced {
-		err = l.sync()
+		err, l.waited = l.sync(), waited
 	}
 	switch {
 	case err != nil:
