@@ -101,6 +101,10 @@ var sentinels = []struct {
 	{account.ErrCredentials, shared.CodeCredentials},
 	{account.ErrNotFound, shared.CodeCredentials},
 	{account.ErrBusy, shared.CodeTooManyAttempts},
+	{account.ErrSetupCode, shared.CodeCredentials},
+	{account.ErrSetupLate, shared.CodeCredentials},
+	{account.ErrSetupOver, shared.CodeNotFound},
+	{errDifferent, shared.CodeBadRequest},
 	{audit.ErrUnavailable, shared.CodeAudit},
 	{platform.ErrUnsafePath, shared.CodeUnsafePath},
 	{platform.ErrNoOperation, shared.CodeNotFound},
@@ -139,6 +143,8 @@ func explainTyped(err error) *failure {
 	var fromConnect *connect.Error
 	var refused *throttle.RefusedError
 	var throttled *account.ThrottledError
+	var login *account.LoginError
+	var password *account.PasswordError
 	var clinic *platform.ClinicError
 	var method *platform.MethodError
 	var query *platform.QueryError
@@ -159,6 +165,8 @@ func explainTyped(err error) *failure {
 		return &failure{code: shared.CodeBudgetSpent, retryAfter: refused.RetryAfter}
 	case errors.As(err, &throttled):
 		return &failure{code: shared.CodeTooManyAttempts, retryAfter: throttled.RetryAfter}
+	case errors.As(err, &login), errors.As(err, &password):
+		return &failure{code: shared.CodeBadRequest}
 	case errors.As(err, &method):
 		return &failure{code: shared.CodeMethodNotAllowed}
 	case errors.As(err, &query):

@@ -48,6 +48,11 @@ func Open(cfg *config.Config, o Options) (*Server, error) {
 	if err := s.openFront(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if o.Setup {
+		if err := s.openSetup(); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
 	s.newHTTP()
 	s.logAnchor()
 	s.chores.Add(1)

@@ -35,6 +35,9 @@ func (s *Server) routes() []route {
 		{head, shared.PathSignIn, p.form, everyone, s.showSignIn},
 		{post, shared.PathSignIn, p.form, form, s.signIn},
 		{post, shared.PathSignOut, p.api, form, s.signOut},
+		{get, shared.PathSetup, p.form, everyone, s.showSetup},
+		{head, shared.PathSetup, p.form, everyone, s.showSetup},
+		{post, shared.PathSetup, p.form, form, s.setUp},
 
 		{get, shared.PathSession, p.api, reader, s.showSession},
 		{post, shared.PathActivity, p.api, person, s.recordActivity},

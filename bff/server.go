@@ -34,12 +34,14 @@ const (
 )
 
 // Options are what a caller may add to a configuration. Zero values: the default logger, each platform's own guarded
-// dialler, no demo cards, a random boot id.
+// dialler, no demo cards, a random boot id, no setup.
 type Options struct {
 	Log  *slog.Logger
 	Dial oauth.DialFunc
 	Demo *Demo
 	Boot string
+	// Setup lets whoever can read the data directory make the first account, at /setup, while there is none.
+	Setup bool
 
 	bounds bounds // zero: the defaults. Only tests have others.
 }
@@ -66,6 +68,7 @@ type Server struct {
 	tokens    *tokens.Keeper
 	proxy     *proxy.Proxy
 	connect   *connect.Connector
+	setup     *account.Setup // nil: not asked for, or there is an account
 
 	assets   *assets
 	pages    pages

@@ -29,6 +29,7 @@ type signInPage struct {
 	Action                  string
 	Login, Error            string
 	Cards                   []DemoCard
+	Setup, Offer, Open      string // the way to the first account, while there is none
 }
 
 // showSignIn is GET /sign-in: a plain form outside the app, so a password never enters WebAssembly's memory.
@@ -40,6 +41,10 @@ func (s *Server) renderSignIn(c *fiber.Ctx, status int, login, problem string) e
 	lang := words.Pick(c.Get(fiber.HeaderAcceptLanguage))
 	page := signInPage{Lang: lang, Style: s.assets.resolve("/web/app.css"), Icon: s.assets.resolve("/web/icon.svg"),
 		Words: words.For(lang).SignIn, Action: shared.PathSignIn, Login: login, Error: problem, Cards: s.demoCards(c)}
+	if s.needsSetup() {
+		say := words.For(lang).Setup
+		page.Setup, page.Offer, page.Open = shared.PathSetup, say.Offer, say.Open
+	}
 	if s.assets.built {
 		page.Wasm = s.assets.resolve("/web/" + wasmFile)
 	}

@@ -38,6 +38,7 @@ var Pages = []Page{
 const (
 	PathSignIn      = "/sign-in"
 	PathSignOut     = "/sign-out"
+	PathSetup       = "/setup" // while there is no account
 	PathSession     = "/api/v1/session"
 	PathActivity    = "/api/v1/activity"
 	PathPlatforms   = "/api/v1/platforms"

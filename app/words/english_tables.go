@@ -58,3 +58,15 @@ var englishClasses = Table{
 	{"extensions", "Extensions"},
 	{"catalog_extensions", "Catalogue"},
 }
+
+// englishRefused says what keeps an account from being created, by the field or by what is wrong with the password.
+var englishRefused = Table{
+	{"login", "That user name cannot be used. Take letters, digits and . _ - @ +, at most 64 of them."},
+	{"name", "That name cannot be used. Take at most 100 characters that can be seen."},
+	{"short", "The password is too short: at least 15 characters. A few words make a good one."},
+	{"long", "The password is too long: at most 256 characters."},
+	{"text", "The password holds something that is not text."},
+	{"common", "That password is among the ones that are tried first. Choose another."},
+	{"pattern", "That password repeats itself or follows a sequence. Choose another."},
+	{"personal", "That password is mostly your name, your user name or the name of this service. Choose another."},
+}

@@ -58,3 +58,15 @@ var frenchClasses = Table{
 	{"extensions", "Extensions"},
 	{"catalog_extensions", "Catalogue"},
 }
+
+// frenchRefused is englishRefused in French.
+var frenchRefused = Table{
+	{"login", "Ce nom d’utilisateur ne convient pas. Prenez des lettres, des chiffres et . _ - @ +, 64 au plus."},
+	{"name", "Ce nom ne convient pas. Prenez au plus 100 caractères visibles."},
+	{"short", "Le mot de passe est trop court : au moins 15 caractères. Quelques mots en font un bon."},
+	{"long", "Le mot de passe est trop long : au plus 256 caractères."},
+	{"text", "Le mot de passe contient autre chose que du texte."},
+	{"common", "Ce mot de passe est de ceux qu’on essaie en premier. Choisissez-en un autre."},
+	{"pattern", "Ce mot de passe se répète ou suit une séquence. Choisissez-en un autre."},
+	{"personal", "Ce mot de passe est surtout votre nom, votre nom d’utilisateur ou le nom de ce service. Choisissez-en un autre."},
+}

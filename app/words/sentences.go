@@ -16,6 +16,7 @@ type Words struct {
 	Observations Observations
 	Session      Session
 	SignIn       SignIn
+	Setup        Setup
 	Callback     Callback
 	Unbuilt      Unbuilt
 	NotFound     NotFound
@@ -119,6 +120,15 @@ type SignIn struct {
 	_ incomparable
 
 	Title, Lead, Login, Password, Submit, Failed, Throttled, Unavailable, DemoTitle, DemoNote, DemoUse, NoScript string
+}
+
+// Setup is the plain page where the first account is made, and what leads there.
+type Setup struct {
+	_ incomparable
+
+	Title, Lead, Code, CodeHint, Name, Login, LoginHint, Password, PasswordHint, Again, Submit string
+	WrongCode, Expired, Throttled, Different, Unavailable, Offer, Open                         string
+	Refused                                                                                    Table
 }
 
 // Callback is the plain page for a return from a platform that cannot be led on.

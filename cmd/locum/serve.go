@@ -20,7 +20,7 @@ func (c serveCommand) Run(ctx context.Context, std streams) (err error) {
 		return c.explain(ctx, std, err)
 	}
 	log := logger(std, cfg.LogLevel)
-	server, err := bff.Open(cfg, bff.Options{Log: log})
+	server, err := bff.Open(cfg, bff.Options{Log: log, Setup: true})
 	if err != nil {
 		return c.explain(ctx, std, c.hint(err))
 	}
