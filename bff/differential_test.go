@@ -1,13 +1,10 @@
 package bff_test
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -24,9 +21,6 @@ import (
 	"locum/shared"
 )
 
-// reading is a request as one reader cuts it out of a connection's bytes; claims are what it says about its origin.
-type reading struct{ method, target, host, claims, body string }
-
 // claimed are the headers that handlers believe.
 var claimed = []string{"Origin", shared.HeaderClient, "Sec-Fetch-Site", "Content-Type", "If-None-Match"}
 
@@ -34,7 +28,7 @@ var claimed = []string{"Origin", shared.HeaderClient, "Sec-Fetch-Site", "Content
 type readers struct {
 	server *bff.Server
 	host   string
-	got    []reading // what reached the router, of the connection being served
+	got    []wire.Reading // what reached the router, of the connection being served
 	heads  []string
 }
 
@@ -59,14 +53,15 @@ func openReaders(t testing.TB) *readers {
 		for _, name := range claimed {
 			claims += string(header.Peek(name)) + "|"
 		}
-		r.got = append(r.got, reading{string(header.Method()), string(header.RequestURI()), string(header.Host()), claims, string(ctx.Request.Body())})
+		r.got = append(r.got, wire.Reading{Method: string(header.Method()), Target: string(header.RequestURI()),
+			Host: string(header.Host()), Claims: claims, Body: string(ctx.Request.Body())})
 		r.heads = append(r.heads, string(header.RawHeaders()))
 	})
 	return r
 }
 
 // locum gives what reached the router of a connection that holds text and ends there.
-func (r *readers) locum(t testing.TB, text []byte) []reading {
+func (r *readers) locum(t testing.TB, text []byte) []wire.Reading {
 	t.Helper()
 	r.got, r.heads = nil, nil
 	if err := r.server.ServeConn(&bytesConn{in: bytes.NewReader(text)}); err != nil && strings.Contains(err.Error(), "panic") {
@@ -75,41 +70,9 @@ func (r *readers) locum(t testing.TB, text []byte) []reading {
 	return r.got
 }
 
-// netHTTP reads as many requests as net/http can. Empty lines before one are skipped (RFC 9112 §2.2), which net/http
-// leaves to its server.
-func netHTTP(text []byte) []reading {
-	var list []reading
-	in := bufio.NewReader(bytes.NewReader(text))
-	for {
-		for {
-			next, _ := in.Peek(2)
-			if len(next) > 0 && next[0] == '\n' {
-				_, _ = in.Discard(1)
-			} else if string(next) == "\r\n" {
-				_, _ = in.Discard(2)
-			} else {
-				break
-			}
-		}
-		request, err := http.ReadRequest(in)
-		if err != nil {
-			return list
-		}
-		body, err := io.ReadAll(request.Body)
-		if err != nil {
-			return list
-		}
-		claims := ""
-		for _, name := range claimed {
-			claims += request.Header.Get(name) + "|"
-		}
-		list = append(list, reading{request.Method, request.RequestURI, request.Host, claims, string(body)})
-	}
-}
-
 // disagreement is the first request that reached the router and is not what net/http reads in its place; "" when there
 // is none.
-func disagreement(ours, theirs []reading) string {
+func disagreement(ours, theirs []wire.Reading) string {
 	for i, got := range ours {
 		if i >= len(theirs) {
 			return fmt.Sprintf("request %d, %q, is none to net/http", i, got)
@@ -144,7 +107,7 @@ func TestT083Differential(t *testing.T) {
 	counts := map[string]int{}
 	for seed := range n {
 		text := []byte(wire.Mutant(seed, r.host, posts) + smuggled)
-		ours, theirs := r.locum(t, text), netHTTP(text)
+		ours, theirs := r.locum(t, text), wire.Read(text, claimed...)
 		if what := disagreement(ours, theirs); what != "" {
 			t.Fatalf("seed %d: %s\n%q", seed, what, text)
 		}
@@ -184,7 +147,7 @@ func FuzzRequestHead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, rest []byte) {
 		text := append([]byte("POST "+shared.PathActivity+" HTTP/1.1\r\n"), bytes.ReplaceAll(rest, []byte("HOST"), []byte(r.host))...)
 		ours := r.locum(t, text)
-		if what := disagreement(ours, netHTTP(text)); what != "" {
+		if what := disagreement(ours, wire.Read(text, claimed...)); what != "" {
 			t.Fatalf("%s: %q", what, text)
 		}
 		for _, head := range r.heads {

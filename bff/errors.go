@@ -230,6 +230,7 @@ func (s *Server) onUnreadable(ctx *fasthttp.RequestCtx, err error) {
 		f.status = fiber.StatusRequestTimeout
 	}
 	s.problem(ctx, f)
+	ctx.Response.SkipBody = ctx.IsHead() // as fasthttp does behind a handler
 }
 
 // problem writes f as RFC 9457 application/problem+json in place of whatever the answer held.

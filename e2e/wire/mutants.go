@@ -16,12 +16,12 @@ type message struct {
 
 func (m *message) String() string { return m.request + strings.Join(m.headers, "") + m.blank + m.body }
 
-// Mutant is the seed's request to host: a valid one with up to four spoilt pieces. The same seed always gives the same
+// Mutant is the seed's request to host: a valid one with up to three spoilt pieces. The same seed always gives the same
 // bytes. Many are still valid, and so they must be: a filter that refuses everything proves nothing.
 func Mutant(seed uint64, host string, posts []string) string {
 	r := rand.New(rand.NewPCG(seed, 9112))
 	m := base(r, host, posts)
-	for range 1 + r.IntN(4) {
+	for range r.IntN(4) {
 		mutations[r.IntN(len(mutations))](r, m, host)
 	}
 	return m.String()

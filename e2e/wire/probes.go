@@ -1,6 +1,6 @@
 // Package wire holds hostile bytes for an HTTP/1.1 server: named probes, each of which two readers could cut into
-// requests differently or route differently, and a generator of as many more as one has time for. It never opens a
-// connection: its tests do, to Locum alone and behind a proxy. Only tests may import it.
+// requests differently or route differently, a generator of as many more as one has time for, and how net/http
+// reads them. It never opens a connection: its tests do, to Locum alone and behind a proxy. Only tests may import it.
 package wire
 
 import "strings"
