@@ -238,7 +238,9 @@ func (k *Keeper) replace(h *held, c vault.Connection) (vault.Connection, error) 
 		}
 		return vault.Connections.Put(tx, next.ID, &next)
 	})
-	if errors.Is(err, vault.ErrNotFound) { // disconnected meanwhile
+	if errors.Is(err, vault.ErrNotFound) { // disconnected meanwhile: what has no record is no connection
+		h.gone.Store(true)
+		k.unindex(h)
 		return c, notFound(h.id)
 	}
 	if err != nil {

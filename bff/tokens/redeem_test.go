@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"locum/bff/sandbox"
 	"locum/bff/tokens"
@@ -260,6 +261,31 @@ func TestConnectAgainWithoutAnID(t *testing.T) {
 }
 
 // TestConcurrentRedemptions: two tabs that connect the same clinic make one connection.
+// TestConnectAgainWithoutARecord: a connection in memory whose record is gone from the vault is none. Whoever connects again
+// gets a new one, and does not wait for it for ever.
+func TestConnectAgainWithoutARecord(t *testing.T) {
+	b := newBench(t, options{})
+	id := b.connect("p1", robin, b.a)
+	must(t, b.vault.Update(func(tx *vault.Tx) error { return vault.Connections.Delete(tx, id) }))
+	again := make(chan string, 1)
+	r := b.approve("p1", robin, jane, b.a, nil)
+	go func() {
+		c, _ := b.keeper.Redeem(context.Background(), r)
+		again <- c.ID
+	}()
+	select {
+	case next := <-again:
+		if next == "" || next == id || b.fresh("p1", next).Connection != next {
+			t.Errorf("connected again as %q, was %q", next, id)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("still at it")
+	}
+	if views, err := b.keeper.List("p1"); err != nil || len(views) != 1 {
+		t.Errorf("%d connections, %v", len(views), err)
+	}
+}
+
 func TestConcurrentRedemptions(t *testing.T) {
 	b := newBench(t, options{})
 	ids := make(chan string, 8)
