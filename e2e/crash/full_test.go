@@ -19,7 +19,7 @@ import (
 // acknowledged is there after a kill.
 func TestT068SmallVolume(t *testing.T) {
 	box := newSandbox(t)
-	box.SetLifetimes(2*time.Second, 0)
+	box.SetLifetimes(3*time.Second, 0)
 	box.SetRotation(false) // a full disk loses answers as a kill does; the cycles look at that
 	s := newSite(t, box, "ada", "ben")
 	smallVolume(t, s)
