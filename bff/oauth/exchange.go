@@ -155,21 +155,26 @@ func (c *Client) do(ctx context.Context, request *http.Request) (answer Answer, 
 	return answer, response.Header.Get("Date"), nil
 }
 
-// errAnswer and errHandshake stand for every error of net/http and crypto/tls about what a server said, since such an error
+// errAnswer, errHandshake and errPlain stand for every error of net/http and crypto/tls about what a server said, since such an error
 // quotes the server, which chooses its words and may have repeated what it was sent.
 var (
 	errAnswer    = errors.New("unusable HTTP answer")
 	errHandshake = errors.New("no TLS connection")
+	errPlain     = errors.New("no TLS connection: the server does not speak TLS")
 )
 
 // cause is an error of net/http without anything that the server said: ours, the network's, or one of a closed list.
 func cause(err error, sent bool) error {
 	var dialled *dialError
+	var record tls.RecordHeaderError
 	var network net.Error
-	if errors.As(err, &dialled) {
+	switch {
+	case errors.As(err, &dialled):
 		return dialled.err
+	case errors.As(err, &record):
+		return errPlain
 	}
-	for _, known := range []error{context.Canceled, io.ErrUnexpectedEOF, io.EOF, http.ErrSchemeMismatch} {
+	for _, known := range []error{context.Canceled, io.ErrUnexpectedEOF, io.EOF} {
 		if errors.Is(err, known) {
 			return known
 		}
