@@ -219,6 +219,30 @@ func (f *forger) fill(body string) string {
 	return strings.NewReplacer(`"A"`, `"`+access+`"`, `"I"`, `"`+f.token(f.idClaims(access), forgery{})+`"`).Replace(body)
 }
 
+// TestT033LostReply: the platform has committed, and its reply is lost on the way. The code is sent once, whatever the browser
+// does; the practitioner is told to start again, and that works.
+func TestT033LostReply(t *testing.T) {
+	b := newBench(t, options{openID: true, sockets: true})
+	tab := b.signIn("u1")
+	query := tab.callback(robin, nil).Encode()
+	b.sandbox.LoseNextResponse(sandbox.EndpointExchange)
+	tab.wantResult(tab.finish(query), connect.OutcomeExchangeFailed)
+	for range 3 {
+		if r := tab.finish(query); r.Code != connect.OutcomeUnknownAttempt {
+			t.Errorf("the same callback again: %+v", r)
+		}
+	}
+	b.wantNothing(1)
+	b.wantEvents("connect_failed", connect.OutcomeExchangeFailed)
+	if !strings.Contains(b.logs.String(), "outcome unknown") {
+		t.Errorf("the log says %s", b.logs)
+	}
+	tab.connected(robin, nil)
+	if n := b.sandbox.Count(sandbox.EndpointExchange); n != 2 {
+		t.Errorf("%d token requests", n)
+	}
+}
+
 // TestT038Rotation: the platform's keys change, go and fail, and flows go on as long as they can.
 func TestT038Rotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -52,7 +53,8 @@ type forger struct {
 
 func newForger(t *testing.T) *forger {
 	t.Helper()
-	f := &forger{begun: time.Now(), dialled: map[string]bool{}, key: newRSA(t), other: newRSA(t)}
+	f := &forger{begun: time.Now(), dialled: map[string]bool{}}
+	f.key, f.other = forgersKeys()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	server := &http.Server{Handler: http.NotFoundHandler(), ConnState: func(_ net.Conn, s http.ConnState) {
@@ -77,12 +79,15 @@ func (f *forger) dial(ctx context.Context, network, addr string) (net.Conn, erro
 	return (&net.Dialer{}).DialContext(ctx, network, addr)
 }
 
-func newRSA(t *testing.T) *rsa.PrivateKey {
-	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	must(t, err)
-	return key
-}
+// forgersKeys are those of every forger: making one takes a while.
+var forgersKeys = sync.OnceValues(func() (one, two *rsa.PrivateKey) {
+	one, err1 := rsa.GenerateKey(rand.Reader, 2048)
+	two, err2 := rsa.GenerateKey(rand.Reader, 2048)
+	if err := errors.Join(err1, err2); err != nil {
+		panic(err)
+	}
+	return one, two
+})
 
 func publicJWK(key *rsa.PrivateKey, changes object) object {
 	return with(object{
@@ -255,6 +260,12 @@ func (f *forger) settled(t *testing.T, revoked int) {
 	if r, logged := f.flow(f.tab, func() string { return f.answer("", forgery{}) }); r.Code != connect.OutcomeConnected {
 		t.Errorf("a right answer: %+v, %s", r, logged)
 	}
+	f.untouched(t)
+}
+
+// untouched wants no connection to anywhere but the platform, and that one to E would have been seen.
+func (f *forger) untouched(t *testing.T) {
+	t.Helper()
 	at, err := url.Parse(f.issuer)
 	must(t, err)
 	if len(f.dialled) != 1 || !f.dialled[at.Host] || f.visited.Load() != 0 {

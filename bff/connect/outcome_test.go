@@ -24,7 +24,7 @@ func TestRedemptionOutcomes(t *testing.T) {
 		{"T044 two clinics", func(b *bench) { b.sandbox.WrongAudience(b.a, b.b) }, connect.OutcomeWrongClinic},
 		{"bad token", func(b *bench) { b.sandbox.AlterClaims(func(c map[string]any) { c["azp"] = "x" }) }, connect.OutcomeBadToken},
 		{"code expired", func(b *bench) { b.sandbox.Advance(2 * time.Minute) }, connect.OutcomeExchangeFailed},
-		{"answer lost", func(b *bench) { b.sandbox.LoseNextResponse(sandbox.EndpointExchange) }, connect.OutcomeExchangeFailed},
+		{"T033 answer lost", func(b *bench) { b.sandbox.LoseNextResponse(sandbox.EndpointExchange) }, connect.OutcomeExchangeFailed},
 		{"platform down", func(b *bench) { b.sandbox.Fail(sandbox.EndpointExchange, 503, 1) }, connect.OutcomeUnavailable},
 		{"our secret is wrong", func(b *bench) {
 			c := b.sandbox.Clients()[0]
