@@ -21,12 +21,16 @@ func (l *Limiter) Acquire(ctx context.Context, r Request) (*Permit, error) {
 	}
 	now := l.now()
 	class.limit, c.all.limit = r.Limits.Endpoint, r.Limits.Clinic
-	if len(c.queue)+len(c.promises) == 0 && class.open(now) && c.all.open(now) {
-		p := c.take(class, r.Class, now)
-		c.mu.Unlock()
-		return p, nil
+	who := c.person(r.Practitioner, class, now)
+	if c.queued()+len(c.promises) == 0 {
+		class.held, c.all.held = 0, 0
+		if c.may(who, class, now) {
+			p := c.take(class, who, now)
+			c.mu.Unlock()
+			return p, nil
+		}
 	}
-	x, err := c.claim(ctx, r, class, now)
+	x, err := c.claim(ctx, &claim{class: class, who: who, background: r.Background}, now)
 	c.mu.Unlock()
 	if err != nil {
 		return nil, err
@@ -38,18 +42,19 @@ func (l *Limiter) Acquire(ctx context.Context, r Request) (*Permit, error) {
 }
 
 // claim asks for a place in the queue. The claim it answers is either served (ready is nil) or waits.
-func (c *clinic) claim(ctx context.Context, r Request, class *rule, now time.Duration) (*claim, error) {
-	x := &claim{class: class, name: r.Class, practitioner: r.Practitioner, background: r.Background, deadline: forever}
-	x.due = c.takeUp(r, class, now)
-	c.enqueue(x)
+func (c *clinic) claim(ctx context.Context, x *claim, now time.Duration) (*claim, error) {
+	x.deadline = forever
 	if deadline, ok := ctx.Deadline(); ok {
 		x.deadline = deadline.Sub(c.limiter.epoch)
 	}
+	x.due = c.takeUp(x, now)
+	c.enqueue(x)
 	c.dispatch(now)
 	if x.permit != nil {
 		return x, nil
 	}
-	if at, _ := c.start(x, now); at > x.deadline || c.waiting >= c.limiter.config.MaxQueue {
+	full := c.waiting >= c.limiter.config.MaxQueue || x.who.waits > c.limiter.config.ownQueue()
+	if at, _ := c.start(x, now); at > x.deadline || full {
 		refused := c.refuse(x, now)
 		c.arm(now)
 		return nil, refused

@@ -10,80 +10,34 @@ import (
 type clinic struct {
 	limiter *Limiter
 	key     string
+	made    time.Duration
 
 	mu       sync.Mutex
 	gone     bool // dropped from the Limiter: look it up again
 	all      rule
 	classes  map[string]*rule
-	queue    []*claim   // in the order of service: those who took up a promise, then the others
-	waiting  int        // how many of them have been told to wait
-	promises []*promise // in the order in which they are due
-	missed   float64    // the part of the promises for which nobody came, lately
-	turn     uint64     // tag of the last claim served
-	last     [2]uint64
+	people   map[string]*person
+	peopleAt int           // number of people at which those who left are looked for
+	queue    [2][]*claim   // interactive, background; each in the order of service
+	streak   int           // interactive claims served since the last in the background, while both waited
+	turn     [2]uint64     // tag of the last claim served
+	waiting  int           // how many of the queue have been told to wait
+	promises []*promise    // in the order in which they are due
+	missed   float64       // the part of the promises for which nobody came, lately
 	slow     time.Duration // a high estimate of how long an answer takes
 	timer    *time.Timer
 	timerFor time.Duration // when the timer fires; 0 when it is not set
 }
 
-// claim is a call that waits.
-type claim struct {
-	class        *rule
-	name         string // of the class
-	practitioner string
-	background   bool
-	tag          uint64
-	due          time.Duration // of the promise that it took up, or 0
-	deadline     time.Duration
-	ready        chan struct{} // closed once permit or refused is set, and both stay; nil while nobody waits on it
-	permit       *Permit
-	refused      *RefusedError
-}
-
 const forever = time.Duration(1<<63 - 1)
-
-// Steps of the tags by which claims are ordered (start-time fair queueing): while both kinds wait, four interactive calls
-// are served for one in the background, whenever each came.
-const (
-	stepInteractive = 1
-	stepBackground  = 4
-)
 
 func (c *clinic) now() time.Duration { return c.limiter.now() }
 
 // take hands out both permits; the caller has seen that both are free.
-func (c *clinic) take(class *rule, name string, now time.Duration) *Permit {
-	c.all.out++
-	class.out++
-	return &Permit{clinic: c, class: class, name: name, taken: now}
-}
-
-// enqueue puts a claim behind those of its kind, interactive ones before background ones of the same tag. Who took up a
-// promise comes before all who did not.
-func (c *clinic) enqueue(x *claim) {
-	kind, step := 0, uint64(stepInteractive)
-	if x.background {
-		kind, step = 1, stepBackground
-	}
-	if x.due == 0 {
-		x.tag = max(c.turn, c.last[kind]) + step
-		c.last[kind] = x.tag
-	}
-	i := len(c.queue)
-	for i > 0 && x.before(c.queue[i-1]) {
-		i--
-	}
-	c.queue = slices.Insert(c.queue, i, x)
-}
-
-func (x *claim) before(y *claim) bool {
-	switch {
-	case x.due != 0 || y.due != 0:
-		return y.due == 0 || x.due != 0 && x.due < y.due
-	case x.tag == y.tag:
-		return !x.background && y.background
-	}
-	return x.tag < y.tag
+func (c *clinic) take(class *rule, who *person, now time.Duration) *Permit {
+	c.all.take(who)
+	class.take(who)
+	return &Permit{clinic: c, class: class, who: who, taken: now}
 }
 
 // dispatch serves every claim that can be served without delaying one that is ahead or promised: for each of those ahead a
@@ -91,30 +45,36 @@ func (x *claim) before(y *claim) bool {
 // for the next change.
 func (c *clinic) dispatch(now time.Duration) {
 	c.keep(now)
-	left := c.queue[:0]
-	for _, x := range c.queue {
+	served := false
+	for x := range c.inOrder {
 		switch {
 		case x.class.frozen > now || c.all.frozen > now:
-		case c.all.free(now) > c.all.held && x.class.free(now) > x.class.held:
+		case c.may(x.who, x.class, now):
 			c.serve(x, now)
-			continue
-		default:
+			served = true
+		case !c.restrained(x.who, x.class, now):
 			c.all.keep(x.class.after(x.class.held, now, c.slow), now+c.slow)
 			x.class.held++
 		}
-		left = append(left, x)
 	}
-	clear(c.queue[len(left):])
-	c.queue = left
-	if len(left) == 0 {
-		c.turn, c.last = 0, [2]uint64{}
+	if served {
+		for kind, queue := range c.queue {
+			c.queue[kind] = slices.DeleteFunc(queue, func(x *claim) bool { return x.permit != nil })
+		}
 	}
 	c.arm(now)
 }
 
 func (c *clinic) serve(x *claim, now time.Duration) {
-	c.turn = max(c.turn, x.tag)
-	x.permit = c.take(x.class, x.name, now)
+	c.turn[x.kind()] = max(c.turn[x.kind()], x.tag)
+	switch {
+	case x.background:
+		c.streak = 0
+	case len(c.queue[1]) > 0:
+		c.streak++
+	}
+	x.permit = c.take(x.class, x.who, now)
+	x.who.waits--
 	c.wake(x)
 }
 
@@ -125,59 +85,61 @@ func (c *clinic) wake(x *claim) {
 	}
 }
 
-func (c *clinic) remove(x *claim) {
-	if i := slices.Index(c.queue, x); i >= 0 {
-		c.queue = slices.Delete(c.queue, i, i+1)
-	}
-}
-
 // start estimates when a claim of the queue can be served, and names the key it waits for longest.
 func (c *clinic) start(x *claim, now time.Duration) (time.Duration, string) {
-	ahead, aheadInClass := c.promisedBefore(x, now)
-	for _, y := range c.queue {
-		if y == x {
-			break
-		}
-		if y.class == x.class {
-			aheadInClass++
-		}
-		if x.class.frozen > now || y.class.frozen <= now {
-			ahead++
-		}
-	}
-	all, class := c.all.after(ahead, now, c.slow), x.class.after(aheadInClass, now, c.slow)
-	if class >= all {
-		return class, c.key + " " + x.name
-	}
-	return all, c.key
-}
-
-// promisedBefore is how many are expected to come and go before x, in the clinic and in its class.
-func (c *clinic) promisedBefore(x *claim, now time.Duration) (all, class int) {
+	var promised, ahead places
 	for _, p := range c.promises {
 		if x.due != 0 && p.due >= x.due {
 			break
 		}
-		if p.class == x.class {
-			class++
+		promised.add(x, p.class, p.who, now)
+	}
+	for y := range c.inOrder {
+		if y == x {
+			break
 		}
-		if x.class.frozen > now || p.class.frozen <= now {
-			all++
+		ahead.add(x, y.class, y.who, now)
+	}
+	all := c.all.after(c.expected(promised.all)+ahead.all, now, c.slow)
+	all = max(all, c.afterOwn(&c.all, x.who, promised.own+ahead.own, now))
+	class := x.class.after(c.expected(promised.class)+ahead.class, now, c.slow)
+	class = max(class, c.afterOwn(x.class, x.who, promised.ownInClass+ahead.ownInClass, now))
+	if class >= all {
+		return class, c.key + " " + x.class.name
+	}
+	return all, c.key
+}
+
+// places counts who is before a claim: in the clinic, in its class, and of those the same practitioner's.
+type places struct{ all, class, own, ownInClass int }
+
+// add counts one of the class and practitioner given. Those of a frozen class are passed by others.
+func (n *places) add(x *claim, class *rule, who *person, now time.Duration) {
+	if class.frozen > now && x.class.frozen <= now {
+		return
+	}
+	n.all++
+	if class == x.class {
+		n.class++
+	}
+	if who == x.who {
+		n.own++
+		if class == x.class {
+			n.ownInClass++
 		}
 	}
-	return c.expected(all), c.expected(class)
 }
 
 // refuse takes a claim out of the queue and promises it a place.
 func (c *clinic) refuse(x *claim, now time.Duration) *RefusedError {
 	at, key := c.start(x, now)
 	c.remove(x)
-	return &RefusedError{RetryAfter: max(c.promise(x, at)-now, time.Millisecond), Key: key}
+	return &RefusedError{RetryAfter: max(c.promise(x, at, now)-now, time.Millisecond), Key: key}
 }
 
 // refuseLate refuses those that wait and can no longer be served before their deadline.
 func (c *clinic) refuseLate(now time.Duration) {
-	for _, x := range slices.Clone(c.queue) {
+	for _, x := range slices.Collect(c.inOrder) {
 		if at, _ := c.start(x, now); at > x.deadline {
 			x.refused = c.refuse(x, now)
 			c.wake(x)
@@ -208,7 +170,7 @@ func (c *clinic) nextChange(now time.Duration) time.Duration {
 		return 0
 	}
 	next := c.all.change(now)
-	for _, x := range c.queue {
+	for x := range c.inOrder {
 		next = min(next, x.class.change(now))
 	}
 	if len(c.promises) > 0 {

@@ -1,6 +1,7 @@
 package throttle
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -72,7 +73,7 @@ func (l *Limiter) add(r Request) error {
 	}
 	c := l.clinics[r.Clinic]
 	if c == nil {
-		c = &clinic{limiter: l, key: r.Clinic, classes: map[string]*rule{}}
+		c = &clinic{limiter: l, key: r.Clinic, made: l.now(), classes: map[string]*rule{}, people: map[string]*person{}, peopleAt: firstPeople}
 		c.all.margin = l.config.Margin
 		l.clinics[r.Clinic] = c
 		l.keys++
@@ -80,10 +81,21 @@ func (l *Limiter) add(r Request) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.classes[r.Class] == nil {
-		c.classes[r.Class] = &rule{margin: l.config.Margin}
+		c.classes[r.Class] = &rule{name: r.Class, number: c.unused(), margin: l.config.Margin}
 		l.keys++
 	}
 	return nil
+}
+
+// unused is a number that no rule of the clinic has.
+func (c *clinic) unused() int {
+	taken := make([]bool, len(c.classes)+2)
+	for _, r := range c.classes {
+		if r.number < len(taken) {
+			taken[r.number] = true
+		}
+	}
+	return 1 + slices.Index(taken[1:], false)
 }
 
 // sweep forgets keys that have no permit out, none on its way back, no freeze and nobody waiting; at most once a second.
@@ -109,7 +121,7 @@ func (l *Limiter) sweep() {
 // forgetIdle drops idle classes and says how many.
 func (c *clinic) forgetIdle(now time.Duration) (dropped int) {
 	c.lapse(now)
-	if len(c.queue)+len(c.promises) > 0 {
+	if c.queued()+len(c.promises) > 0 {
 		return 0
 	}
 	for name, r := range c.classes {

@@ -10,7 +10,7 @@ import (
 type Permit struct {
 	clinic  *clinic
 	class   *rule
-	name    string // of the class
+	who     *person
 	taken   time.Duration
 	settled bool
 }
@@ -28,7 +28,7 @@ func (p *Permit) Unsent() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p.unsent()
-	if len(c.queue) > 0 {
+	if c.queued() > 0 {
 		c.dispatch(c.now())
 	}
 }
@@ -38,8 +38,8 @@ func (p *Permit) unsent() {
 		return
 	}
 	p.settled = true
-	p.class.out--
-	p.clinic.all.out--
+	p.class.untake(p.who)
+	p.clinic.all.untake(p.who)
 }
 
 func (p *Permit) report(late time.Duration) {
@@ -59,8 +59,8 @@ func (p *Permit) give(now, late time.Duration) {
 	}
 	p.settled = true
 	c := p.clinic
-	p.class.give(now + late + p.class.window())
-	c.all.give(now + late + c.all.window())
+	p.class.give(now+late+p.class.window(), p.who)
+	c.all.give(now+late+c.all.window(), p.who)
 	if d := now - p.taken; d > c.slow {
 		c.slow = d
 	} else {
@@ -81,7 +81,7 @@ func (p *Permit) Frozen(match string, retryAfter time.Duration) {
 	defer c.mu.Unlock()
 	now := c.now()
 	r := p.class
-	if namesClinic(match, p.name) {
+	if namesClinic(match, p.class.name) {
 		r = &c.all
 	}
 	if retryAfter <= 0 {
@@ -89,7 +89,7 @@ func (p *Permit) Frozen(match string, retryAfter time.Duration) {
 	}
 	r.frozen = max(r.frozen, now+min(retryAfter, MaxRetryAfter)+c.limiter.config.Margin)
 	p.give(now, 0)
-	if len(c.queue) > 0 {
+	if c.queued() > 0 {
 		c.refuseLate(now)
 		c.dispatch(now)
 	}

@@ -10,7 +10,7 @@ import (
 // queue, and a permit is kept for them as far as rule.spare allows.
 type promise struct {
 	class        *rule
-	practitioner string
+	who          *person
 	background   bool
 	due, expires time.Duration
 }
@@ -22,15 +22,15 @@ const keptFor = 5 * time.Second
 // well, so that none has to be kept idle for them.
 const grace = time.Second
 
-// takeUp finds the place that is kept for this practitioner now, and answers when it was due, or 0. Who comes early finds
+// takeUp finds the place that is kept for such a call now, and answers when it was due, or 0. Who comes early finds
 // nothing: the place is kept for its time.
-func (c *clinic) takeUp(r Request, class *rule, now time.Duration) time.Duration {
+func (c *clinic) takeUp(x *claim, now time.Duration) time.Duration {
 	for i, p := range c.promises {
 		if p.due > now {
 			break
 		}
-		if p.class == class && p.practitioner == r.Practitioner && p.background == r.Background {
-			c.promises = slices.Delete(c.promises, i, i+1)
+		if p.class == x.class && p.who == x.who && p.background == x.background {
+			c.forgetPromise(i)
 			c.missed -= c.missed / 8
 			return p.due
 		}
@@ -41,9 +41,14 @@ func (c *clinic) takeUp(r Request, class *rule, now time.Duration) time.Duration
 // lapse drops the places for which nobody came.
 func (c *clinic) lapse(now time.Duration) {
 	for len(c.promises) > 0 && c.promises[0].expires <= now {
-		c.promises = slices.Delete(c.promises, 0, 1)
+		c.forgetPromise(0)
 		c.missed += (1 - c.missed) / 8
 	}
+}
+
+func (c *clinic) forgetPromise(i int) {
+	c.promises[i].who.kept--
+	c.promises = slices.Delete(c.promises, i, i+1)
 }
 
 // expected is how many of n promises will be taken up, as far as the last ones tell.
@@ -52,22 +57,17 @@ func (c *clinic) expected(n int) int { return int(math.Ceil(float64(n) * (1 - c.
 // promise keeps a place for x at the time given and answers when to come back. Of the places there are MaxQueue, and for
 // one practitioner a twenty-fifth of them: who has those already is told the time of one of them, so that a caller who
 // asks again and again gathers none.
-func (c *clinic) promise(x *claim, at time.Duration) time.Duration {
-	own, earliest := 0, at
-	for _, p := range slices.Backward(c.promises) {
-		if p.practitioner != x.practitioner {
-			continue
-		}
-		own++
-		if p.class == x.class && p.background == x.background && p.due > c.now() {
-			earliest = p.due
-		}
-	}
+func (c *clinic) promise(x *claim, at, now time.Duration) time.Duration {
 	switch {
-	case own >= max(1, c.limiter.config.MaxQueue/25):
-		return earliest
+	case x.who.kept >= c.limiter.config.ownPromises():
+		for _, p := range c.promises {
+			if p.class == x.class && p.who == x.who && p.background == x.background && p.due > now {
+				return p.due
+			}
+		}
 	case len(c.promises) < c.limiter.config.MaxQueue:
-		p := &promise{class: x.class, practitioner: x.practitioner, background: x.background, due: at, expires: at + keptFor}
+		x.who.kept++
+		p := &promise{class: x.class, who: x.who, background: x.background, due: at, expires: at + keptFor}
 		i := len(c.promises)
 		for i > 0 && c.promises[i-1].due > at {
 			i--
@@ -85,7 +85,7 @@ func (c *clinic) keep(now time.Duration) {
 		r.begin(now)
 	}
 	for _, p := range c.promises {
-		if c.all.frozen <= now && p.class.frozen <= now {
+		if c.all.frozen <= now && p.class.frozen <= now && !c.restrained(p.who, p.class, now) {
 			p.class.keep(p.due+grace, now+c.slow)
 			c.all.keep(p.due+grace, now+c.slow)
 		}
@@ -108,7 +108,7 @@ func (r *rule) begin(now time.Duration) {
 	}
 	r.spare = min(most, r.spare+(n/idleShare-float64(r.idling))*(now-r.charged).Seconds())
 	r.charged, r.held, r.covered, r.idling = now, 0, 0, 0
-	r.back.dropUntil(now)
+	r.drop(now)
 }
 
 // mostSpare is what a rule may let lie idle at once, in permits times seconds: the share of one window, or one permit for

@@ -40,13 +40,14 @@ func TestT107RudeCallers(t *testing.T) {
 	const rtt = 200 * time.Millisecond
 	rules := []struct {
 		name   string
+		cycles int
 		limits throttle.Limits
 		scarce func(throttle.Limits) throttle.Limit
 	}{
-		{"endpoint", throttle.Limits{Endpoint: jane.Endpoint}, func(l throttle.Limits) throttle.Limit { return l.Endpoint }},
-		{"clinic", jane, func(l throttle.Limits) throttle.Limit { return l.Clinic }},
-		{"scaled", throttle.Limits{Endpoint: throttle.Limit{N: 100, Window: 3 * time.Second}}, func(l throttle.Limits) throttle.Limit { return l.Endpoint }},
-		{"small", throttle.Limits{Endpoint: throttle.Limit{N: 40, Window: 3 * time.Second}, Clinic: throttle.Limit{N: 45, Window: 11 * time.Second}},
+		{"endpoint", 5, throttle.Limits{Endpoint: jane.Endpoint}, func(l throttle.Limits) throttle.Limit { return l.Endpoint }},
+		{"clinic", 2, jane, func(l throttle.Limits) throttle.Limit { return l.Clinic }},
+		{"scaled", 5, throttle.Limits{Endpoint: throttle.Limit{N: 100, Window: 3 * time.Second}}, func(l throttle.Limits) throttle.Limit { return l.Endpoint }},
+		{"small", 10, throttle.Limits{Endpoint: throttle.Limit{N: 40, Window: 3 * time.Second}, Clinic: throttle.Limit{N: 45, Window: 11 * time.Second}},
 			func(l throttle.Limits) throttle.Limit { return l.Clinic }},
 	}
 	for _, rule := range rules {
@@ -60,7 +61,7 @@ func TestT107RudeCallers(t *testing.T) {
 						classes = 7
 					}
 					users := int(10 * float64(limit.N) / cycle.Seconds() * who.pause.Seconds()) // ten times what can pass asks
-					got := throughput(rule.limits, who, users, classes, cycle, rtt)
+					got := throughput(rule.limits, who, users, classes, rule.cycles, cycle, rtt)
 					t.Logf("%.2f %% of the safe bound", 100*got/float64(limit.N))
 					if got < 0.97*float64(limit.N) || got > float64(limit.N) {
 						t.Errorf("%.1f of %d in each window, margin and round trip", got, limit.N)
@@ -72,11 +73,10 @@ func TestT107RudeCallers(t *testing.T) {
 }
 
 // throughput is how many calls pass in one cycle. No permit can be taken twice in a cycle, so N is the bound.
-func throughput(limits throttle.Limits, who rude, users, classes int, cycle, rtt time.Duration) float64 {
-	const cycles = 6
+func throughput(limits throttle.Limits, who rude, users, classes, cycles int, cycle, rtt time.Duration) float64 {
 	l := throttle.New(throttle.Config{})
-	begin := time.Now().Add(2 * cycle)
-	end := begin.Add(cycles * cycle)
+	begin := time.Now().Add(cycle)
+	end := begin.Add(time.Duration(cycles) * cycle)
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	served := 0
@@ -91,7 +91,7 @@ func throughput(limits throttle.Limits, who rude, users, classes int, cycle, rtt
 				if errors.As(err, &refused) {
 					wait, another := who.next(refused.RetryAfter, rnd)
 					if another {
-						name = fmt.Sprint(user, " ", rnd.Uint32())
+						name = fmt.Sprint(user, " ", rnd.IntN(10))
 					}
 					time.Sleep(wait)
 					continue
@@ -107,5 +107,5 @@ func throughput(limits throttle.Limits, who rude, users, classes int, cycle, rtt
 		})
 	}
 	all.Wait()
-	return float64(served) / cycles
+	return float64(served) / float64(cycles)
 }

@@ -9,6 +9,8 @@ import "time"
 // the one that took its permit last, at s'. For each other one s' <= a' < t+W <= a+W <= e+W, so at s' its permit is out
 // and not yet back. There are N permits, hence at most N such requests.
 type rule struct {
+	name   string // of the endpoint class
+	number int    // index of person.own; 0 is the clinic's rule
 	limit  Limit
 	margin time.Duration
 	out    int           // taken, answer not reported yet
@@ -18,6 +20,11 @@ type rule struct {
 	// What is set aside for promises and for those ahead in the queue, since the last clinic.dispatch.
 	held    int // of the permits that are free
 	covered int // of those that return at a known time, the first so many
+
+	// As clinic.count has found them.
+	counted time.Duration
+	fair    int // permits; who holds more of them leaves some to the others
+	left    int // how many that is
 
 	// The account of permits that lie idle for promises.
 	opened  bool
@@ -38,23 +45,38 @@ const unlimited = int(^uint(0) >> 1)
 
 // free is how many permits can be taken now; below 0 after the limit was lowered.
 func (r *rule) free(now time.Duration) int {
-	r.back.dropUntil(now)
+	r.drop(now)
 	if r.capacity() <= 0 {
 		return unlimited
 	}
 	return r.capacity() - r.out - r.back.size
 }
 
-func (r *rule) open(now time.Duration) bool {
-	return r.frozen <= now && r.free(now) > 0
+// drop takes back the permits that have returned until now.
+func (r *rule) drop(now time.Duration) {
+	for r.back.size > 0 && r.back.at(0) <= now {
+		r.back.pop().own[r.number]--
+	}
 }
 
-// give returns a permit at the time given.
-func (r *rule) give(at time.Duration) {
-	r.out--
+func (r *rule) take(who *person) {
+	r.out++
+	who.own[r.number]++
+}
+
+// give returns a permit of who at the time given.
+func (r *rule) give(at time.Duration, who *person) {
 	if r.capacity() > 0 {
-		r.back.insert(at)
+		r.out--
+		r.back.insert(returning{at, who})
+	} else {
+		r.untake(who)
 	}
+}
+
+func (r *rule) untake(who *person) {
+	r.out--
+	who.own[r.number]--
 }
 
 // after says when the permit number k, from 0, of those not yet taken can be had. What is known exactly is used exactly;
@@ -77,7 +99,7 @@ func (r *rule) after(k int, now, slow time.Duration) time.Duration {
 
 // change is the first moment after now at which more can be taken than now, or forever.
 func (r *rule) change(now time.Duration) time.Duration {
-	r.back.dropUntil(now)
+	r.drop(now)
 	next := forever
 	switch {
 	case r.frozen > now:
@@ -92,7 +114,7 @@ func (r *rule) change(now time.Duration) time.Duration {
 }
 
 func (r *rule) idle(now time.Duration) bool {
-	r.back.dropUntil(now)
+	r.drop(now)
 	return r.out == 0 && r.back.size == 0 && r.frozen <= now
 }
 
@@ -109,43 +131,4 @@ func (r *rule) allowance(now time.Duration) Allowance {
 		a.Reset = max(0, r.after(0, now, 0)-now)
 	}
 	return a
-}
-
-// ring is a queue of times in ascending order that grows by doubling: 8 bytes a permit, none for keys at rest.
-type ring struct {
-	times       []time.Duration // length is 0 or a power of two
-	first, size int
-}
-
-func (q *ring) slot(i int) *time.Duration { return &q.times[(q.first+i)&(len(q.times)-1)] }
-
-func (q *ring) at(i int) time.Duration { return *q.slot(i) }
-
-// insert keeps the order. Nearly always the new time is the last; only those of abandoned calls lie behind it.
-func (q *ring) insert(at time.Duration) {
-	if q.size == len(q.times) {
-		q.grow()
-	}
-	i := q.size
-	q.size++
-	for ; i > 0 && q.at(i-1) > at; i-- {
-		*q.slot(i) = q.at(i - 1)
-	}
-	*q.slot(i) = at
-}
-
-func (q *ring) grow() {
-	bigger := make([]time.Duration, max(4, 2*len(q.times)))
-	for i := range q.size {
-		bigger[i] = q.at(i)
-	}
-	q.times, q.first = bigger, 0
-}
-
-// dropUntil forgets the times up to and including now.
-func (q *ring) dropUntil(now time.Duration) {
-	for q.size > 0 && q.times[q.first] <= now {
-		q.first = (q.first + 1) & (len(q.times) - 1)
-		q.size--
-	}
 }

@@ -217,6 +217,11 @@ func TestT108HonestRetryAfter(t *testing.T) {
 	}
 }
 
+// wholeSeconds is the Retry-After that a browser gets.
+func wholeSeconds(refused *throttle.RefusedError) time.Duration {
+	return (refused.RetryAfter + time.Second - 1).Truncate(time.Second)
+}
+
 func comeBack(t *testing.T, both throttle.Limits, seed uint64) {
 	l := throttle.New(throttle.Config{})
 	var all sync.WaitGroup
@@ -242,8 +247,7 @@ func comeBack(t *testing.T, both throttle.Limits, seed uint64) {
 				if !errors.As(once(), &refused) {
 					continue
 				}
-				seconds := (refused.RetryAfter + time.Second - 1).Truncate(time.Second)
-				time.Sleep(seconds + time.Duration(rnd.Int64N(int64(500*time.Millisecond))))
+				time.Sleep(wholeSeconds(refused) + time.Duration(rnd.Int64N(int64(500*time.Millisecond))))
 				err := once()
 				mu.Lock()
 				refusals++
