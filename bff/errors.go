@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -115,6 +116,9 @@ var sentinels = []struct {
 	{vault.ErrCorrupt, shared.CodeStorage},
 	{vault.ErrDisk, shared.CodeStorage},
 	{vault.ErrClosed, shared.CodeStorage},
+	{syscall.ENOSPC, shared.CodeStorage}, // a full disk heals by itself: it is no fault of ours, and no ErrDisk
+	{syscall.EDQUOT, shared.CodeStorage},
+	{syscall.EFBIG, shared.CodeStorage},
 	{context.DeadlineExceeded, shared.CodePlatformUnavailable},
 }
 
