@@ -64,6 +64,9 @@ func (o *original) record(i int) *vault.Connection {
 	return &vault.Connection{ID: id, Practitioner: id, Access: secret.New(id + string(bytes.Repeat([]byte("x"), o.values)))}
 }
 
+// forged is the one damage that no accident makes: it fits the checksum. The claim of the mark cannot help against it.
+const forged = "forged meta page"
+
 // memoryDir is a directory in memory where the machine has one: the campaigns are about bytes, not about the disk.
 func memoryDir(t testing.TB) string {
 	t.Helper()
@@ -114,7 +117,7 @@ func damages(t testing.TB, others [][]byte) []damage {
 			return c
 		}},
 		{"longer", func(c []byte, r *rand.Rand) []byte { return append(c, make([]byte, 1+r.IntN(9000))...) }},
-		{"forged meta page", func(c []byte, r *rand.Rand) []byte { forgeMeta(c, r); return c }},
+		{forged, func(c []byte, r *rand.Rand) []byte { forgeMeta(c, r); return c }},
 		{"old magic", func(c []byte, r *rand.Rand) []byte { oldMagic(c); return c }},
 		{"empty file", func([]byte, *rand.Rand) []byte { return nil }},
 		{"garbage file", func(c []byte, r *rand.Rand) []byte { garbage(c, r); return c }},
@@ -201,7 +204,7 @@ func (b *brokenCase) run() string {
 	hang := time.AfterFunc(2*time.Minute, func() { panic(b.String() + " hangs") })
 	defer hang.Stop()
 	b.broken = b.way.do(bytes.Clone(b.original.content), r)
-	b.crashed = r.IntN(3) == 0
+	b.crashed = r.IntN(3) == 0 || b.way.name == forged
 	if err := os.Mkdir(b.dir, 0o700); err != nil {
 		b.t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ const (
 type store struct {
 	db     *bbolt.DB
 	failed atomic.Pointer[error] // why nothing is written any more
-	stuck  atomic.Bool           // bbolt was interrupted in mid-commit and may hold its lock for ever
+	stuck  atomic.Bool           // bbolt was interrupted and may hold its locks for ever
 }
 
 // storeTx is a transaction of a store.
@@ -74,9 +74,9 @@ func prepareFile(f *os.File, path string, m *mark) error {
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrCorrupt, path, err)
 	}
-	if m.transaction != 0 && last != m.transaction {
+	if last < m.transaction { // a later one is somebody's tool at work; every record speaks for itself
 		return fmt.Errorf("%w: %s is at transaction %d and was at %d when it was closed: it has lost its last write, or "+
-			"another file was put in its place; restore a whole backup, or remove %s.mark to go on with what is there",
+			"an older file was put in its place; restore a whole backup, or remove %s.mark to go on with what is there",
 			ErrCorrupt, path, last, m.transaction, path)
 	}
 	return nil
@@ -159,7 +159,7 @@ func (s *store) View(fn func(storeTx) error) error {
 	if err := s.healthy(); err != nil {
 		return err
 	}
-	own, err := run(s.db.View, fn)
+	own, err := s.run(s.db.View, false, fn)
 	if err == nil || own {
 		return err
 	}
@@ -173,17 +173,16 @@ func (s *store) Update(fn func(storeTx) error) error {
 		return err
 	}
 	var id int
-	own, err := run(s.db.Update, func(tx storeTx) error {
+	own, err := s.run(s.db.Update, true, func(tx storeTx) error {
 		id = tx.tx.ID()
 		return fn(tx)
 	})
 	switch {
-	case err == nil || own && !errors.Is(err, errFault):
+	case err == nil || own:
 		return err
 	case noRoom(err) && s.before(id):
 		return fmt.Errorf("vault: transaction: %w", err)
 	}
-	s.stuck.Store(errors.Is(err, errFault))
 	s.fail(err)
 	return s.healthy()
 }
@@ -191,22 +190,29 @@ func (s *store) Update(fn func(storeTx) error) error {
 // before says whether the file is still at a transaction before this one: a meta page that was written half is whole.
 func (s *store) before(id int) bool {
 	var now int
-	_, err := run(s.db.View, func(tx storeTx) error {
+	_, err := s.run(s.db.View, false, func(tx storeTx) error {
 		now = tx.tx.ID()
 		return nil
 	})
 	return err == nil && now < id
 }
 
-// run says whether an error is fn's own or the database's.
-func run(do func(func(*bbolt.Tx) error) error, fn func(storeTx) error) (own bool, err error) {
+// run says whether an error is fn's own or the database's. A fault outside of fn leaves bbolt's locks as they were, and one
+// while it writes leaves more: then nothing is done with it any more.
+func (s *store) run(do func(func(*bbolt.Tx) error) error, writes bool, fn func(storeTx) error) (own bool, err error) {
+	inside := false
 	err = guarded(func() error {
 		return do(func(tx *bbolt.Tx) error {
+			inside = true
 			err := fn(storeTx{tx})
-			own = err != nil
+			inside, own = false, err != nil
 			return err
 		})
 	})
+	if !own && errors.Is(err, errFault) && (writes || !inside) {
+		s.stuck.Store(true)
+		s.fail(err)
+	}
 	return own, err
 }
 
