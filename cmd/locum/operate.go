@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/term"
 
-	"locum/bff"
 	"locum/bff/account"
 	"locum/bff/audit"
 	"locum/bff/config"
@@ -97,7 +95,7 @@ type secretSetCommand struct {
 }
 
 // Run seals the secret. It is read as one line; blanks around it are dropped.
-func (c secretSetCommand) Run(std streams) error {
+func (c secretSetCommand) Run(ctx context.Context, std streams) error {
 	cfg, opened, err := c.vault()
 	if err != nil {
 		return err
@@ -110,12 +108,14 @@ func (c secretSetCommand) Run(std streams) error {
 	if err != nil {
 		return err
 	}
-	err = opened.SetClientSecret(c.Platform, value)
-	if err != nil {
-		return fmt.Errorf("store the client secret: %w", err)
-	}
-	fmt.Fprintf(std.out, "stored the client secret of %s\n", c.Platform)
-	return nil
+	event := func() audit.Event { return audit.Event{Kind: "secret_set", Platform: c.Platform} }
+	return recorded(ctx, std, cfg, opened, event, func() error {
+		if err := opened.SetClientSecret(c.Platform, value); err != nil {
+			return fmt.Errorf("store the client secret: %w", err)
+		}
+		fmt.Fprintf(std.out, "stored the client secret of %s\n", c.Platform)
+		return nil
+	})
 }
 
 func (c secretSetCommand) read(std streams) (secret.String, error) {
@@ -148,12 +148,17 @@ type compactCommand struct {
 
 // Run compacts the vault. Damaged records are set aside and counted; those that an operator has seen counted once can be
 // dropped the next time.
-func (c compactCommand) Run(std streams) error {
+func (c compactCommand) Run(ctx context.Context, std streams) error {
 	cfg, opened, err := c.vault()
 	if err != nil {
 		return err
 	}
 	defer opened.Close()
+	event := func() audit.Event { return audit.Event{Kind: "vault_compacted"} }
+	return recorded(ctx, std, cfg, opened, event, func() error { return c.compact(std, cfg, opened) })
+}
+
+func (c compactCommand) compact(std streams, cfg *config.Config, opened *vault.Vault) error {
 	if c.DropDamaged {
 		dropped, err := opened.DropDamaged()
 		if err != nil {
@@ -193,7 +198,7 @@ type accountAddCommand struct {
 
 // Run adds the account.
 func (c accountAddCommand) Run(ctx context.Context, std streams) error {
-	return c.withAccounts(ctx, c.Login, "account_added", func(accounts *account.Store) error {
+	return c.withAccounts(ctx, std, c.Login, "account_added", func(accounts *account.Store) error {
 		password, err := readSecret(std, "Password for "+c.Login+" (at least 15 characters)")
 		if err != nil {
 			return err
@@ -214,7 +219,7 @@ type accountPasswordCommand struct {
 
 // Run sets the password.
 func (c accountPasswordCommand) Run(ctx context.Context, std streams) error {
-	return c.withAccounts(ctx, c.Login, "password_set", func(accounts *account.Store) error {
+	return c.withAccounts(ctx, std, c.Login, "password_set", func(accounts *account.Store) error {
 		password, err := readSecret(std, "New password for "+c.Login+" (at least 15 characters)")
 		if err != nil {
 			return err
@@ -246,75 +251,15 @@ type accountDisableCommand struct {
 }
 
 // Run disables or enables the account.
-func (c accountDisableCommand) Run(ctx context.Context) error {
+func (c accountDisableCommand) Run(ctx context.Context, std streams) error {
 	kind := "account_disabled"
 	if c.Undo {
 		kind = "account_enabled"
 	}
-	return c.withAccounts(ctx, c.Login, kind, func(accounts *account.Store) error {
+	return c.withAccounts(ctx, std, c.Login, kind, func(accounts *account.Store) error {
 		return accounts.SetDisabled(c.Login, !c.Undo)
 	})
 }
-
-// withAccounts opens vault and audit trail, records what is about to be done to whose account, and does it: no audit, no
-// deed. The record names the account by its id once it has one, and never by its login.
-func (c configured) withAccounts(ctx context.Context, login, kind string, deed func(*account.Store) error) error {
-	cfg, opened, err := c.vault()
-	if err != nil {
-		return err
-	}
-	defer opened.Close()
-	trail, err := audit.Open(trailPath(cfg), opened.DeriveKey(bff.AuditKeyPurpose), "operator")
-	if err != nil {
-		return err
-	}
-	defer trail.Close()
-	accounts := account.New(opened)
-	before := accountID(accounts, login)
-	if err := trail.Event(ctx, audit.Event{Kind: kind, Practitioner: before, Remote: "command line", Code: "begun"}); err != nil {
-		return err
-	}
-	if err := deed(accounts); err != nil {
-		return err
-	}
-	return trail.Event(ctx, audit.Event{Kind: kind, Practitioner: accountID(accounts, login), Remote: "command line", Code: "done"})
-}
-
-// accountID is empty for a login that has no account yet.
-func accountID(accounts *account.Store, login string) string {
-	known, err := accounts.ByLogin(login)
-	if err != nil {
-		return ""
-	}
-	return known.ID
-}
-
-type auditCommand struct {
-	Verify auditVerifyCommand `cmd:"" help:"Check the hash chain of the audit trail."`
-}
-
-type auditVerifyCommand struct{ configured }
-
-// Run verifies the trail and names the first line that does not fit.
-func (c auditVerifyCommand) Run(std streams) error {
-	cfg, opened, err := c.vault()
-	if err != nil {
-		return err
-	}
-	defer opened.Close()
-	report, err := audit.Verify(trailPath(cfg), opened.DeriveKey(bff.AuditKeyPurpose))
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(std.out, "%s: %d lines hold together, %d calls, %d of them without an outcome\n",
-		trailPath(cfg), report.Lines, report.Intents, report.Open)
-	if report.FirstSeq > 1 {
-		fmt.Fprintf(std.out, "it begins with record %d: what came before is not in this file\n", report.FirstSeq)
-	}
-	return nil
-}
-
-func trailPath(cfg *config.Config) string { return filepath.Join(cfg.DataDir, bff.AuditFile) }
 
 // readSecret asks for one line: without echo at a terminal, plainly from a pipe.
 func readSecret(std streams, prompt string) (secret.String, error) {
