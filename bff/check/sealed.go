@@ -77,10 +77,14 @@ func (c *checker) damaged(all []vault.Damaged) {
 
 // accounts: somebody has to be able to sign in.
 func (c *checker) accounts(all []account.Account) {
-	if !slices.ContainsFunc(all, func(a account.Account) bool { return !a.Disabled }) {
-		c.file(Warning, "accounts.none", c.cfg.DataDir, "nobody may sign in yet",
-			"let a practitioner in with "+c.command("account add LOGIN --name NAME"))
+	if slices.ContainsFunc(all, func(a account.Account) bool { return !a.Disabled }) {
+		return
 	}
+	fix := "let a practitioner in with " + c.command("account add LOGIN --name NAME")
+	if len(all) == 0 {
+		fix = "run " + c.command("serve") + " and open " + c.cfg.PublicURL.String() + "/setup, or " + fix
+	}
+	c.file(Warning, "accounts.none", c.cfg.DataDir, "nobody may sign in yet", fix)
 }
 
 func (c *checker) readSecrets(tx *vault.Tx) error {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"locum/bff"
 	"locum/bff/check"
 	"locum/bff/config"
 	"locum/bff/vault"
@@ -121,9 +122,9 @@ func (c initCommand) nextSteps(std streams, path string, cfg *config.Config) {
 	for _, p := range cfg.Platforms {
 		step("secret set " + p.ID)
 	}
-	step("account add maya@clinic.example --name 'Maya Example'")
 	step("check --live")
 	step("serve")
+	fmt.Fprintf(&b, "  then open %s/setup, and type the code that stands in %s\n", cfg.PublicURL, filepath.Join(cfg.DataDir, bff.SetupFile))
 	fmt.Fprintf(&b, "\nKeep a copy of %s apart from %s: without it nothing in the vault can be read.\n", cfg.MasterKeyFile, cfg.DataDir)
 	fmt.Fprint(std.out, b.String())
 }
