@@ -56,6 +56,32 @@ func bucketOverflows(times []time.Duration, n int, w time.Duration) bool {
 	return false
 }
 
+// checkWindows looks at a class as three kinds of platform would: every sliding window, fixed windows that begin at any of
+// sixty phases, and a token bucket. It answers the largest number in one window.
+func checkWindows(t *testing.T, class string, times []time.Duration, limit throttle.Limit) int {
+	t.Helper()
+	got := worst(times, limit.Window)
+	if got > limit.N {
+		t.Errorf("%s: %d requests in one window, %d allowed", class, got, limit.N)
+	}
+	for phase := range time.Duration(60) {
+		count, current := 0, time.Duration(-1)
+		for _, at := range times {
+			if w := (at + phase*limit.Window/60) / limit.Window; w != current {
+				count, current = 0, w
+			}
+			if count++; count > limit.N {
+				t.Errorf("%s: %d requests in a fixed window of phase %d", class, count, phase)
+				return got
+			}
+		}
+	}
+	if bucketOverflows(times, limit.N, limit.Window) {
+		t.Errorf("%s: a token bucket overflows", class)
+	}
+	return got
+}
+
 // TestT101NoWindowOverflows saturates the rules over seven endpoints under random delays before and after the platform
 // counts, with stalls, cancelled callers, requests that were never sent, requests that are counted after we gave them up,
 // and refusals that freeze a key. Half of the delays are zero and the margin is one nanosecond, so the bound is tight. In
@@ -102,14 +128,7 @@ func saturate(t *testing.T, both throttle.Limits, seed uint64) {
 		if class == "clinic" {
 			limit = both.Clinic
 		}
-		got := worst(times, limit.Window)
-		full = full || got*10 >= limit.N*9
-		if got > limit.N {
-			t.Errorf("%s: %d requests in one window, %d allowed", class, got, limit.N)
-		}
-		if bucketOverflows(times, limit.N, limit.Window) {
-			t.Errorf("%s: a token bucket overflows", class)
-		}
+		full = checkWindows(t, class, times, limit)*10 >= limit.N*9 || full
 	}
 	if !full {
 		t.Error("no rule was nearly used up")
