@@ -42,7 +42,7 @@ func TestT068SmallVolume(t *testing.T) {
 		each((*person).check)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		filled := make(chan error, 1)
-		go func() { filled <- fill(s.path(s.data, "filler")) }()
+		time.AfterFunc(300*time.Millisecond, func() { filled <- fill(s.path(s.data, "filler")) })
 		each(func(p *person) { p.live(ctx) })
 		cancel()
 		must(t, <-filled)

@@ -2,6 +2,7 @@ package crash_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -130,6 +131,7 @@ type score struct {
 
 	cycles, acknowledged, lost, resurrected int
 	unsure, refused, calls, reconnects      int
+	throttled                               int
 }
 
 func (s *score) add(change func(*score)) {
@@ -139,8 +141,8 @@ func (s *score) add(change func(*score)) {
 }
 
 func (s *score) String() string {
-	return fmt.Sprintf("%d cycles, %d changes acknowledged, %d lost, %d resurrected; %d answers lost, %d refused with 503, %d proxied calls answered, %d connections ended by a replay",
-		s.cycles, s.acknowledged, s.lost, s.resurrected, s.unsure, s.refused, s.calls, s.reconnects)
+	return fmt.Sprintf("%d cycles, %d changes acknowledged, %d lost, %d resurrected; %d answers lost, %d refused with 503, %d proxied calls answered, %d connections ended by a replay, %d sign-ins throttled",
+		s.cycles, s.acknowledged, s.lost, s.resurrected, s.unsure, s.refused, s.calls, s.reconnects, s.throttled)
 }
 
 func (p *person) acknowledged() { p.score.add(func(s *score) { s.acknowledged++ }) }
@@ -149,7 +151,7 @@ func (p *person) acknowledged() { p.score.add(func(s *score) { s.acknowledged++ 
 func (p *person) check() {
 	p.checkVisits()
 	if p.living() == nil {
-		if err := p.signIn(nil); err != nil {
+		if err := p.signIn(nil); err != nil && !errors.Is(err, errThrottled) {
 			p.site.t.Errorf("%s: sign in after the start: %v", p.login, err)
 		}
 	}

@@ -79,32 +79,36 @@ func eventually(t testing.TB, what string, holds func() bool) {
 func TestT017KilledDuringTheCallback(t *testing.T) {
 	box := newSandbox(t)
 	s := newSite(t, box, "ada")
-	while := func(held sandbox.Endpoint) func(*process) func() {
-		return func(p *process) func() {
+	while := func(held sandbox.Endpoint) func(*process) func(<-chan answer) {
+		return func(p *process) func(<-chan answer) {
 			before := box.Count(held)
 			box.Slow(held, 400*time.Millisecond, 1)
-			return func() {
+			return func(<-chan answer) {
 				eventually(t, "the request arrives", func() bool { return box.Count(held) > before })
 				p.kill()
 			}
 		}
 	}
-	at := func(file, rule string) func(*process) func() {
-		return func(p *process) func() {
+	at := func(file, rule string) func(*process) func(<-chan answer) {
+		return func(p *process) func(<-chan answer) {
 			tr := s.inject(p, file, rule)
-			return func() {
-				select {
-				case <-p.exited:
-				case <-time.After(5 * time.Second): // so many calls are not made
-					p.kill()
+			return func(answered <-chan answer) {
+				for len(answered) == 0 { // it comes, for lack of so many calls, or fails with the server
+					select {
+					case <-p.exited:
+					case <-time.After(time.Millisecond):
+						continue
+					}
+					break
 				}
+				p.kill()
 				tr.end()
 			}
 		}
 	}
 	type moment struct {
 		name string
-		arm  func(*process) (strike func())
+		arm  func(*process) (strike func(answered <-chan answer))
 	}
 	moments := []moment{
 		{"the token request is held by the platform", while(sandbox.EndpointExchange)},
@@ -119,7 +123,7 @@ func TestT017KilledDuringTheCallback(t *testing.T) {
 	}
 }
 
-func killedDuring(t *testing.T, s *site, arm func(*process) (strike func())) {
+func killedDuring(t *testing.T, s *site, arm func(*process) (strike func(<-chan answer))) {
 	p := s.start().serving()
 	b := s.practitioner()
 	state, back := b.approved()
@@ -129,7 +133,7 @@ func killedDuring(t *testing.T, s *site, arm func(*process) (strike func())) {
 		a, _ := b.callback(back)
 		answered <- a
 	}()
-	strike()
+	strike(answered)
 	first := <-answered
 	s.sandbox.Calm()
 	p = s.start().serving()

@@ -8,15 +8,18 @@ import (
 	"locum/shared"
 )
 
-// errGone says that no whole answer came: the server is dead.
-var errGone = errors.New("no whole answer")
+// errThrottled says that a sign-in has to wait: those that a kill interrupted count as failed, until one succeeds.
+var errThrottled = errors.New("too many sign-ins were interrupted")
 
 const mostSteps = 2000
 
 // live does what a practitioner does, at random, until ctx ends or the server dies.
 func (p *person) live(ctx context.Context) {
 	for n := 0; n < mostSteps && ctx.Err() == nil; n++ {
-		if err := p.step(); err != nil {
+		switch err := p.step(); {
+		case errors.Is(err, errThrottled):
+			return
+		case err != nil:
 			p.score.add(func(s *score) { s.unsure++ })
 			return
 		}
@@ -75,6 +78,12 @@ func (p *person) signIn(old *visit) error {
 		}
 		p.visits = append(p.visits, &visit{cookie: b.session, state: present})
 		p.acknowledged()
+	case a.status == http.StatusTooManyRequests && a.header.Get("Retry-After") != "":
+		if old != nil {
+			old.state = present // nothing was tried
+		}
+		p.score.add(func(s *score) { s.throttled++ })
+		return errThrottled
 	default:
 		p.odd("sign-in", a)
 	}
