@@ -118,6 +118,8 @@ func TestTokenForm(t *testing.T) {
 		"T042 sub with half a surrogate":           {raw(header, strings.Replace(claims, "7f7ac94b", `7f\ud800`, 1)), oauth.TokenSubject},
 		"T042 sub with a line break":               {raw(header, strings.Replace(claims, "7f7ac94b", `7f\n`, 1)), oauth.TokenSubject},
 		"T042 sub in another script":               {raw(header, strings.Replace(claims, "7f7ac94b", "7f7аc94b", 1)), oauth.TokenSubject},
+		"scope with a line break":                  {raw(header, strings.Replace(claims, "appointments:read", `appointments\nread`, 1)), oauth.TokenMalformed},
+		"scope with a quote":                       {raw(header, strings.Replace(claims, "appointments:read", `\"`, 1)), oauth.TokenMalformed},
 		"bytes behind the claims":                  {raw(header, claims+"x"), oauth.TokenMalformed},
 		"two objects of claims":                    {raw(header, claims+claims), oauth.TokenMalformed},
 		"claims null":                              {raw(header, "null"), oauth.TokenMalformed},

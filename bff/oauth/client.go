@@ -145,7 +145,7 @@ func (c *Client) transport() *http.Transport {
 // server claims to switch protocols, hence the deadline on the connection itself.
 func (c *Client) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	if err := c.enter(); err != nil {
-		return nil, err
+		return nil, &dialError{err}
 	}
 	defer c.flying.Done()
 	until := time.Now().Add(c.config.Timeout)

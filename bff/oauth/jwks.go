@@ -36,6 +36,8 @@ const (
 	// keysFresh is how long keys are used without asking again; keysStale how long when asking fails.
 	keysFresh = time.Hour
 	keysStale = 24 * time.Hour
+	// stalePatience is how long a caller waits for the server when it has a key that is no longer fresh.
+	stalePatience = 2 * time.Second
 
 	maxKeys = 64
 )
@@ -60,11 +62,28 @@ func (s *keySet) key(ctx context.Context, kid string) (*rsa.PublicKey, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errNoKeys, err)
 		}
-		select {
-		case <-flight:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", errNoKeys, ctx.Err())
+		usable := known != nil && age < keysStale
+		if err := await(ctx, flight, usable); err != nil && usable {
+			return known, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("%w: %w", errNoKeys, err)
 		}
+	}
+}
+
+// await waits for a fetch to end, but not long where there is a key to go on with: a server that keeps silent is no worse
+// than one that fails.
+func await(ctx context.Context, flight <-chan struct{}, usable bool) error {
+	if usable {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, stalePatience)
+		defer cancel()
+	}
+	select {
+	case <-flight:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -2,6 +2,7 @@ package oauth_test
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -242,6 +243,40 @@ func TestT038SetWithoutKeys(t *testing.T) {
 		verify("")
 		time.Sleep(23 * time.Hour)
 		verify(oauth.TokenKeysUnavailable)
+		client.Close()
+	})
+}
+
+// TestT038SilentServer: a key server that takes requests and never answers is no worse than one that fails: a key that was
+// read goes on, without a wait of more than a moment.
+func TestT038SilentServer(t *testing.T) {
+	key := newKey(t)
+	synctest.Test(t, func(t *testing.T) {
+		server := &certs{}
+		server.keys.Store([]object{jwk(key, "k1")})
+		client := newVerifier(t, server)
+		verify := func(most time.Duration, want string) {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			begun := time.Now()
+			_, err := client.VerifyAccess(ctx, sign(t, object{"alg": "RS256", "kid": "k1"}, accessClaims(), rs(t, key, crypto.SHA256)))
+			if took := time.Since(begun); codeOf(err) != want || took > most {
+				t.Errorf("%v after %v, want %q", err, took, want)
+			}
+		}
+		verify(0, "")
+		server.slow.Store(int64(time.Minute))
+		time.Sleep(2 * time.Hour)
+		for range 5 {
+			verify(2*time.Second, "")
+			time.Sleep(20 * time.Second)
+		}
+		time.Sleep(22 * time.Hour)
+		verify(10*time.Second, oauth.TokenKeysUnavailable)
+		server.slow.Store(0)
+		time.Sleep(2 * time.Minute)
+		verify(0, "")
 		client.Close()
 	})
 }

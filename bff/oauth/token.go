@@ -25,7 +25,7 @@ type Token struct {
 }
 
 // ResponseError is a complete answer that refuses. Code is the error code of RFC 6749 §5.2, "" when the answer did not
-// hold a well-formed one or came with a status other than 4xx: only a server that has understood the request can say
+// hold one in the letters of the registered ones or came with a status other than 4xx: only a server that has understood the request can say
 // invalid_grant. Description is the server's own text, shortened to 200 printable characters; it is not part of
 // Error(), because a server may repeat in it what it was sent.
 type ResponseError struct {
@@ -119,7 +119,7 @@ func parseError(answer Answer) *ResponseError {
 	if err != nil {
 		return e
 	}
-	if code, err := m.text("error"); err == nil && isErrorCode(code) {
+	if code, err := m.text("error"); err == nil && isErrorCode(code) && isPlain(code) {
 		e.Code = code
 	}
 	if text, err := m.text("error_description"); err == nil {
@@ -265,6 +265,12 @@ func isVisible(s string) bool {
 // isErrorCode says whether s is an error code of the characters of RFC 6749 §5.2, at most 64 of them.
 func isErrorCode(s string) bool {
 	return s != "" && len(s) <= 64 && isVisible(s) && !strings.ContainsAny(s, `"\`)
+}
+
+// isPlain says whether s is of lower-case letters and underscores, as every registered error code is. A code is logged: one of
+// other characters may be what the server was sent.
+func isPlain(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') })
 }
 
 func isAlnum(c byte) bool {

@@ -178,6 +178,8 @@ func TestParseTokenRefusals(t *testing.T) {
 		{"error twice", 400, `{"error":"invalid_grant","error":"x"}`, "", ""},
 		{"error is a number", 400, `{"error":7}`, "", ""},
 		{"error with a line break", 400, `{"error":"invalid_grant\nx"}`, "", ""},
+		{"T116 error is what was sent", 400, `{"error":"SBX-refresh-token.value"}`, "", ""},
+		{"T116 error is what was sent, in hexadecimal", 401, `{"error":"0a1b2c3d4e5f"}`, "", ""},
 		{"error too long", 400, `{"error":"` + strings.Repeat("e", 65) + `"}`, "", ""},
 		{"hostile description", 400, `{"error":"invalid_grant","error_description":"\u001b[31m<b>x</b>\r\ny"}`, "invalid_grant", "[31m<b>x</b>  y"},
 		{"endless description", 400, `{"error":"invalid_grant","error_description":"` + strings.Repeat("d", 5000) + `"}`, "invalid_grant", strings.Repeat("d", 200)},

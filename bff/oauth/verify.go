@@ -262,8 +262,8 @@ func readClaims(extra jwt.MapClaims) (Claims, error) {
 		}
 	}
 	scope, isText := extra["scope"].(string)
-	if _, present := extra["scope"]; present && !isText {
-		return Claims{}, errors.New("scope is no string")
+	if _, present := extra["scope"]; present && !isText || !isScope(scope) {
+		return Claims{}, errors.New("scope is no list of scopes")
 	}
 	claims.Scopes = strings.Fields(scope)
 	return claims, readTyped(extra, &claims)
