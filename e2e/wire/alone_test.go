@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -8,13 +9,33 @@ import (
 	"locum/shared"
 )
 
-// TestT083Alone: each probe is answered once, with 4xx, on a connection that ends there, whether its bytes come at once
+// everywhere are the headers of every answer (T097); HSTS is not among them, since this Locum is on http.
+var everywhere = []string{"Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy", "Cross-Origin-Opener-Policy",
+	"Cross-Origin-Resource-Policy", "Cross-Origin-Embedder-Policy", "Permissions-Policy", "Cache-Control", shared.HeaderRequestID}
+
+// opaque checks an answer that no handler made (T086, T097): the header set is whole, and of the request, cookie included,
+// there is nothing in it.
+func opaque(t *testing.T, name string, a answer) {
+	t.Helper()
+	for _, header := range everywhere {
+		if a.header.Get(header) == "" {
+			t.Errorf("%s: the answer has no %s", name, header)
+		}
+	}
+	whole := fmt.Sprint(a.header) + a.body
+	if a.header.Get("Server") != "" || strings.Contains(whole, "CANARY") || strings.Contains(whole, "evil") {
+		t.Errorf("%s: %s", name, whole)
+	}
+}
+
+// TestT083T086T097Alone: each probe is answered once, with 4xx, on a connection that ends there, whether its bytes come at once
 // or in pieces; the request behind it, a call of the signed-in practitioner's, never happens.
-func TestT083Alone(t *testing.T) {
+func TestT083T086T097Alone(t *testing.T) {
 	h := open(t)
 	probes := wire.Probes(h.host, shared.PathActivity)
 	before := h.hits()
 	for _, probe := range probes {
+		probe.Text = strings.Replace(probe.Text, "\r\nHost: ", "\r\nCookie: locum-dev-session=CANARY\r\nHost: ", 1)
 		text := probe.Text + h.marker + "\r\n"
 		half := len(probe.Text) / 2
 		for pieces, parts := range [][]string{{text}, {text[:half], text[half:]}, {text[:1], text[1 : len(probe.Text)-1], text[len(probe.Text)-1:]}} {
@@ -24,13 +45,14 @@ func TestT083Alone(t *testing.T) {
 				t.Errorf("%s in %d pieces: %d answers, ended %v: %+v", probe.Name, pieces+1, len(answers), ended, answers)
 				continue
 			}
-			if answers[0].header.Get("Content-Security-Policy") == "" || strings.Contains(answers[0].body, "evil") {
-				t.Errorf("%s: %v %s", probe.Name, answers[0].header, answers[0].body)
-			}
+			opaque(t, probe.Name, answers[0])
 			if lines := h.log.since(from); len(lines) != 1 || lines[0].route != "refused" && lines[0].route != "unreadable" {
 				t.Errorf("%s: the log has %+v", probe.Name, lines)
 			}
 		}
+	}
+	if strings.Contains(h.log.String(), "CANARY") || strings.Contains(h.log.String(), "evil") {
+		t.Error("the log repeats a request")
 	}
 	if n := h.hits() - before; n != 0 {
 		t.Errorf("the clinic was asked %d times by requests that nobody sent", n)

@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -34,6 +35,9 @@ type house struct {
 	addr   string // of the socket
 	host   string
 	people [2]person
+
+	connection string // the first practitioner's
+
 	marker string // the request that nobody sent: a proxied call of the first practitioner's
 	second string // another, which no clinic limits
 }
@@ -57,7 +61,8 @@ func open(t *testing.T) *house {
 	for i := range h.people {
 		h.people[i] = h.signIn(d.People[i])
 	}
-	h.marker = "GET " + shared.PathProxy + "/" + h.connect() + patients + " HTTP/1.1\r\nHost: " + h.host + "\r\nCookie: " + h.people[0].cookies + "\r\n"
+	h.connection = h.connect()
+	h.marker = "GET " + h.proxyPrefix() + patients + " HTTP/1.1\r\nHost: " + h.host + "\r\nCookie: " + h.people[0].cookies + "\r\n"
 	h.second = "GET " + shared.PathSession + " HTTP/1.1\r\nHost: " + h.host + "\r\nCookie: " + h.people[0].cookies + "\r\n"
 	return h
 }
@@ -125,6 +130,8 @@ func (h *house) json(v any) string {
 	return string(text)
 }
 
+func (h *house) proxyPrefix() string { return shared.PathProxy + "/" + h.connection }
+
 // hits is how often the clinic was asked for its patients.
 func (h *house) hits() int { return h.demo.Sandbox.Count(sandbox.EndpointAPI) }
 
@@ -180,17 +187,29 @@ type seen struct {
 	status    int
 }
 
-// recorder is the log. It keeps the lines about requests.
+// recorder is the log: every line as text, and those about requests in pieces.
 type recorder struct {
 	mu   sync.Mutex
+	text bytes.Buffer
 	list []seen
+}
+
+func (r *recorder) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
 }
 
 func (r *recorder) Enabled(context.Context, slog.Level) bool { return true }
 func (r *recorder) WithAttrs([]slog.Attr) slog.Handler       { return r }
 func (r *recorder) WithGroup(string) slog.Handler            { return r }
 
-func (r *recorder) Handle(_ context.Context, record slog.Record) error {
+func (r *recorder) Handle(ctx context.Context, record slog.Record) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := slog.NewTextHandler(&r.text, &slog.HandlerOptions{Level: slog.LevelDebug}).Handle(ctx, record); err != nil {
+		return err
+	}
 	if record.Message != "request" {
 		return nil
 	}
@@ -206,8 +225,6 @@ func (r *recorder) Handle(_ context.Context, record slog.Record) error {
 		}
 		return true
 	})
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.list = append(r.list, one)
 	return nil
 }
