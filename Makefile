@@ -68,6 +68,11 @@ fuzz: ## every fuzz target for 30 s; a finding leaves its input under testdata/f
 crash: build ## the crash campaign: 1,000 × kill -9, and a failing disk at every call (LOCUM_CRASH=N for another number)
 	LOCUM_CRASH=$${LOCUM_CRASH:-1000} $(GO) test -count=1 -timeout 60m -v ./e2e/crash
 
+.PHONY: mutants
+mutants: ## hostile requests: MUTANTS (a million) against net/http, and 5,000 by socket, alone and behind proxies
+	LOCUM_MUTANTS=$${MUTANTS:-1000000} $(GO) test -count=1 -timeout 120m -v -run 'TestT083Differential' ./bff
+	LOCUM_MUTANTS=5000 $(GO) test -count=1 -timeout 120m -v -run 'TestT083' ./e2e/wire
+
 .PHONY: check
 check: ## exactly what CI runs
 	.ci/run
