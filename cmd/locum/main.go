@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -60,7 +61,7 @@ func run(ctx context.Context, args []string, std streams) int {
 	}
 	command, err := parser.Parse(args)
 	if err != nil {
-		parser.Errorf("%s", err)
+		parser.Errorf("%s", withoutValues(err.Error(), args))
 		return 2
 	}
 	if err := command.Run(); err != nil {
@@ -68,6 +69,20 @@ func run(ctx context.Context, args []string, std streams) int {
 		return exitCode(err)
 	}
 	return 0
+}
+
+// withoutValues takes out of a complaint about arguments what was typed behind the command: it may be a secret in the wrong
+// place, and standard error is often kept.
+func withoutValues(complaint string, args []string) string {
+	for i, arg := range args {
+		if flag, value, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(flag, "-") {
+			arg = value
+		}
+		if i > 0 && len(arg) > 3 && !strings.HasPrefix(arg, "-") {
+			complaint = strings.ReplaceAll(complaint, arg, "…")
+		}
+	}
+	return complaint
 }
 
 // logger writes structured lines to standard error.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/term"
@@ -138,7 +139,12 @@ func knownPlatform(cfg *config.Config, id string) error {
 		}
 		names = append(names, p.ID)
 	}
-	return fmt.Errorf("the configuration names no platform %q; it has: %s", id, strings.Join(names, ", "))
+	if len(id) > 20 {
+		id = "of that name" // it may be the secret itself, typed in the wrong place
+	} else {
+		id = strconv.Quote(id)
+	}
+	return fmt.Errorf("the configuration names no platform %s; it has: %s", id, strings.Join(names, ", "))
 }
 
 type compactCommand struct {
