@@ -109,8 +109,8 @@ func (c *checker) masterKey() (vault.MasterKey, bool) {
 	case statErr == nil && info.Mode().IsRegular() && info.Mode().Perm()&others != 0:
 		c.file(Error, "files.key-mode", path, fmt.Sprintf("others may read or change the master key (mode %04o)", info.Mode().Perm()),
 			"chmod 0600 "+Quote(path)+"; if others may have read it, begin with a new key and new client secrets")
-	case errors.Is(err, fs.ErrPermission):
-		c.file(Error, "files.key-unreadable", path, "this user may not read it", "run this as Locum's user, which has to own the file")
+	case statErr != nil, errors.Is(err, fs.ErrPermission):
+		c.file(Error, "files.key-unreadable", path, plain(err), "run this as Locum's user, which has to own the file")
 	default:
 		c.file(Error, "files.key-invalid", path, "it does not hold a master key", "put the copy of the master key back")
 	}

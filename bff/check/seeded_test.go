@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"crypto/sha256"
 	"os"
 	"slices"
 	"strings"
@@ -115,6 +116,9 @@ func TestSeededFiles(t *testing.T) {
 		{"the key is readable by everybody", func(s site) { s.chmod("master.key", 0o604) }, []string{"error files.key-mode"}},
 		{"the key is gone", func(s site) { s.remove("master.key") }, []string{"error files.key-missing"}},
 		{"no key yet", func(s site) { s.remove("master.key"); s.remove("data") }, []string{"error files.key-missing"}},
+		{"no file can be where the key should be", func(s site) { s.edit("master_key_file: master.key", "master_key_file: locum.yaml/key") }, []string{"error files.key-unreadable"}},
+		{"no directory can be where the data should be", func(s site) { s.edit("data_dir: data", "data_dir: locum.yaml/data") },
+			[]string{"error files.data-unreadable", "error vault.unreadable"}},
 		{"the key is cut short", func(s site) { s.write("master.key", "QUJD\n") }, []string{"error files.key-invalid"}},
 		{"the key is a directory", func(s site) { s.remove("master.key"); must(s.t, os.Mkdir(s.at("master.key"), 0o700)) }, []string{"error files.key-invalid"}},
 		{"a copy of the vault beside its key", func(s site) { s.write(vault.FileName+".bak", "a copy") }, []string{"warning files.key-beside-copy"}},
@@ -179,15 +183,32 @@ func TestSeededCertificates(t *testing.T) {
 // TestDamagedRecord: a record that does not authenticate is counted; the rest of the vault is looked at all the same.
 func TestDamagedRecord(t *testing.T) {
 	s := template(t).copied(t, goodText)
-	db, err := bbolt.Open(s.at("data/"+vault.FileName), 0o600, nil)
-	must(t, err)
-	must(t, db.Update(func(tx *bbolt.Tx) error {
-		key, value := tx.Bucket([]byte("client_secrets")).Cursor().First()
-		return tx.Bucket([]byte("client_secrets")).Put(key, append(slices.Clone(value[:len(value)-1]), value[len(value)-1]^1))
-	}), db.Close())
-	s.remove("data/" + vault.FileName + ".mark") // which knows the transaction before this one
+	s.rewrite("client_secrets", func(value []byte) []byte { return append(value[:len(value)-1], value[len(value)-1]^1) })
 	report := s.look(check.Options{})
 	s.expect(report, "error vault.records", "error secrets.missing")
+}
+
+// TestNewerVault: a vault that a later version wrote is told from a damaged one.
+func TestNewerVault(t *testing.T) {
+	s := template(t).copied(t, goodText)
+	s.rewrite("meta", func(value []byte) []byte {
+		value[len("locum vault\n")] = 200
+		sum := sha256.Sum256(value[:len(value)-sha256.Size])
+		return append(value[:len(value)-sha256.Size], sum[:]...)
+	})
+	s.expect(s.look(check.Options{}), "error vault.version")
+}
+
+// rewrite changes the first value of a bucket behind the vault's back.
+func (s site) rewrite(bucket string, change func([]byte) []byte) {
+	s.t.Helper()
+	db, err := bbolt.Open(s.at("data/"+vault.FileName), 0o600, nil)
+	must(s.t, err)
+	must(s.t, db.Update(func(tx *bbolt.Tx) error {
+		key, value := tx.Bucket([]byte(bucket)).Cursor().First()
+		return tx.Bucket([]byte(bucket)).Put(key, change(slices.Clone(value)))
+	}), db.Close())
+	s.remove("data/" + vault.FileName + ".mark") // which knows the transaction before this one
 }
 
 func run(t *testing.T, cases []seeded) {
