@@ -73,6 +73,10 @@ mutants: ## hostile requests: MUTANTS (a million) against net/http, and 5,000 by
 	LOCUM_MUTANTS=$${MUTANTS:-1000000} $(GO) test -count=1 -timeout 120m -v -run 'TestT083Differential' ./bff
 	LOCUM_MUTANTS=5000 $(GO) test -count=1 -timeout 120m -v -run 'TestT083' ./e2e/wire
 
+.PHONY: saturate
+saturate: ## ten minutes at ten times the load that the limits let pass, counted by the sandbox
+	LOCUM_SATURATE=$${LOCUM_SATURATE:-10m} $(GO) test -count=1 -v -timeout 0 -run TestT101Saturated ./bff/proxy
+
 .PHONY: check
 check: ## exactly what CI runs
 	.ci/run
