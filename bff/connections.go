@@ -60,9 +60,7 @@ func (s *Server) recordForeign(c *fiber.Ctx, id string, err error) error {
 		id = "" // it may be anything, of any length
 	}
 	e := exchangeOf(c.Context())
-	ctx, cancel := s.call()
-	defer cancel()
-	return s.proxy.Refused(ctx, &proxy.Request{RequestID: e.id, Practitioner: e.session.Practitioner, Session: e.session.ID,
+	return s.proxy.Refused(&proxy.Request{RequestID: e.id, Practitioner: e.session.Practitioner, Session: e.session.ID,
 		Remote: e.remote.String(), Connection: id, Method: c.Method()}, err)
 }
 

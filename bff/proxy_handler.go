@@ -1,7 +1,6 @@
 package bff
 
 import (
-	"context"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -17,23 +16,23 @@ var proxyPrefix = strings.Count(shared.PathProxy, "/") + 1
 // forwarded as it came; of the headers, the few named here. A caller who leaves does not cancel it.
 func (s *Server) callPlatform(c *fiber.Ctx) error {
 	e := exchangeOf(c.Context())
-	segments := e.path.Segments()
-	if len(segments) <= proxyPrefix {
+	rest, ours := strings.CutPrefix(e.path.String(), shared.PathProxy+"/")
+	connection, _, more := strings.Cut(rest, "/")
+	if !ours || !more {
 		return &failure{code: shared.CodeNotFound}
 	}
-	connection := segments[proxyPrefix-1]
 	if !shared.ValidID(connection) {
 		connection = "" // nobody's: refused as such, and recorded like every refused call (T110)
 	}
 	header := &c.Request().Header
 	request := proxy.Request{
-		RequestID: e.id, Practitioner: e.session.Practitioner, Session: e.session.ID, Remote: e.remote.String(),
+		RequestID: e.id, Practitioner: e.session.Practitioner, Session: e.session.ID, Remote: e.caller(),
 		Connection: connection, Method: c.Method(), Path: e.path.After(proxyPrefix),
 		Query: string(c.Request().URI().QueryString()), Body: c.Request().Body(),
-		ContentType: string(header.ContentType()), Accept: c.Get(fiber.HeaderAccept),
-		AcceptLanguage: c.Get(fiber.HeaderAcceptLanguage), IfNoneMatch: c.Get(fiber.HeaderIfNoneMatch),
+		ContentType:    string(header.ContentType()),
+		AcceptLanguage: string(header.Peek(fiber.HeaderAcceptLanguage)), IfNoneMatch: string(header.Peek(fiber.HeaderIfNoneMatch)),
 	}
-	ctx, cancel := context.WithTimeout(s.life, turnTimeout)
+	ctx, cancel := proxy.Within(s.life, turnTimeout)
 	defer cancel()
 	return s.proxy.Do(ctx, &request, c.Response())
 }

@@ -49,11 +49,12 @@ func (c *call) success(status int) error {
 
 // pass leaves the body and an ETag in out, and drops all other headers.
 func (c *call) pass(status int) error {
-	etag := string(c.out.Header.Peek(fasthttp.HeaderETag))
+	var space [maxFieldValue + 1]byte
+	etag := space[:copy(space[:], c.out.Header.Peek(fasthttp.HeaderETag))]
 	c.out.Header.Reset()
 	c.out.SetStatusCode(status)
 	if isFieldValue(etag) {
-		c.out.Header.Set(fasthttp.HeaderETag, etag)
+		c.out.Header.SetBytesV(fasthttp.HeaderETag, etag)
 	}
 	c.out.Header.Set(fasthttp.HeaderCacheControl, "no-store")
 	if len(c.out.Body()) > 0 {

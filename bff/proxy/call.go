@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -119,7 +120,7 @@ func (c *call) attempt(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	defer permit.Abandon() // counts only if nothing below was reached
-	entry, err := c.announce(ctx)
+	entry, err := c.announce()
 	if err != nil {
 		permit.Unsent()
 		return 0, err
@@ -142,7 +143,7 @@ func (c *call) attempt(ctx context.Context) (int, error) {
 	}
 	entry.End(audit.ResultAnswered, status)
 	if status == fasthttp.StatusTooManyRequests {
-		return 0, c.frozen(ctx, permit)
+		return 0, c.frozen(permit)
 	}
 	permit.Done()
 	if status == fasthttp.StatusUnauthorized {
@@ -163,7 +164,7 @@ func (c *call) turn(ctx context.Context) (*throttle.Permit, error) {
 	}
 	if !c.request.Background {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, patience)
+		ctx, cancel = Within(ctx, patience)
 		defer cancel()
 	}
 	permit, err := c.proxy.limiter.Acquire(ctx, throttle.Request{
@@ -178,10 +179,8 @@ func (c *call) turn(ctx context.Context) (*throttle.Permit, error) {
 }
 
 // announce writes the intent. What is left of the caller's patience does not bound it: the turn has come.
-func (c *call) announce(ctx context.Context) (*audit.Entry, error) {
-	ctx, cancel := recording(ctx)
-	defer cancel()
-	entry, err := c.proxy.audit.Begin(ctx, c.intent())
+func (c *call) announce() (*audit.Entry, error) {
+	entry, err := c.proxy.audit.Begin(c.proxy.recorder.recording(), c.intent())
 	c.announced = c.announced || err == nil
 	return entry, err
 }
@@ -204,7 +203,7 @@ func (c *call) failed(code string, err error) error {
 }
 
 // frozen obeys a 429 and tells the caller when to come back.
-func (c *call) frozen(ctx context.Context, permit *throttle.Permit) error {
+func (c *call) frozen(permit *throttle.Permit) error {
 	header := &c.out.Header
 	match := string(header.Peek("X-Throttle-Match"))
 	now, err := fasthttp.ParseHTTPDate(header.Peek(fasthttp.HeaderDate)) // a date to come back is by the platform's clock
@@ -213,9 +212,7 @@ func (c *call) frozen(ctx context.Context, permit *throttle.Permit) error {
 	}
 	wait, stated := throttle.ParseRetryAfter(string(header.Peek(fasthttp.HeaderRetryAfter)), now)
 	permit.Frozen(match, wait)
-	ctx, cancel := recording(ctx)
-	defer cancel()
-	if err := c.proxy.audit.Event(ctx, c.event("freeze", c.operation.Class)); err != nil {
+	if err := c.proxy.audit.Event(c.proxy.recorder.recording(), c.event("freeze", c.operation.Class)); err != nil {
 		c.proxy.log.Error("freeze not recorded", "request_id", c.request.RequestID, "error", err)
 	}
 	c.proxy.log.Warn("platform answered 429", "request_id", c.request.RequestID, "platform", c.lease.Platform,
@@ -231,7 +228,7 @@ func (c *call) intent() audit.Intent {
 	r := c.request
 	in := audit.Intent{
 		RequestID: r.RequestID, Practitioner: r.Practitioner, Session: r.Session, Remote: r.Remote,
-		Platform: c.lease.Platform, Clinic: c.lease.Clinic, Connection: r.Connection, Method: r.Method,
+		Platform: c.lease.Platform, Clinic: c.lease.Clinic, Connection: c.connection(), Method: r.Method,
 	}
 	if c.operation.Operation != nil {
 		in.Operation, in.Class, in.Record = c.operation.ID, c.operation.Class, c.operation.Record
@@ -244,15 +241,18 @@ func (c *call) event(kind, code string) audit.Event {
 	r := c.request
 	return audit.Event{
 		Kind: kind, RequestID: r.RequestID, Practitioner: r.Practitioner, Session: r.Session, Remote: r.Remote,
-		Platform: c.lease.Platform, Clinic: c.lease.Clinic, Connection: r.Connection, Code: code,
+		Platform: c.lease.Platform, Clinic: c.lease.Clinic, Connection: c.connection(), Code: code,
 	}
 }
 
-// recordFor bounds the wait for a record that is due whatever has become of the caller.
-const recordFor = 5 * time.Second
-
-func recording(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), recordFor)
+// connection is the caller's connection, or what they asked for in its place if that can be anybody's: 26 characters of
+// base 32. What else was written there is not repeated (T114).
+func (c *call) connection() string {
+	asked := c.request.Connection
+	if c.lease.Connection == asked || len(asked) == 26 && strings.Trim(asked, "abcdefghijklmnopqrstuvwxyz234567") == "" {
+		return asked
+	}
+	return "malformed"
 }
 
 // codeOf is the code of an error as the audit trail has it.

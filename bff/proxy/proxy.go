@@ -41,6 +41,7 @@ type Proxy struct {
 	upstreams map[clinicKey]*upstream
 	calls     sync.WaitGroup
 	refusals  refusals
+	recorder  recorder
 }
 
 // New makes a Proxy.
@@ -62,6 +63,7 @@ func (p *Proxy) Close() {
 	p.mu.Unlock()
 	p.calls.Wait()
 	p.endRefusals()
+	p.recorder.close()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, u := range p.upstreams {
@@ -86,10 +88,10 @@ type Request struct {
 	RequestID, Practitioner, Session, Remote, Connection, Method string
 	Path                                                         platform.Path // the platform's own, after /proxy/v1/{connection}
 	Query                                                        string        // raw
-	// ContentType must be JSON where there is a body. Accept is not looked at: only JSON is asked for and passed on.
-	ContentType, Accept, AcceptLanguage, IfNoneMatch string
-	Body                                             []byte
-	Background                                       bool
+	// ContentType must be JSON where there is a body. The caller's Accept is not asked for: only JSON is fetched.
+	ContentType, AcceptLanguage, IfNoneMatch string
+	Body                                     []byte
+	Background                               bool
 }
 
 // Error is a call that was refused or has failed. Code is one of package shared's codes, and never the platform's text.
@@ -149,14 +151,14 @@ func (p *Proxy) Do(ctx context.Context, r *Request, out *fasthttp.Response) erro
 	out.Reset()
 	c := call{proxy: p, request: r, out: out}
 	if !p.enter() {
-		return c.refused(ctx, &Error{Code: codeUnavailable})
+		return c.refused(&Error{Code: codeUnavailable})
 	}
 	defer p.calls.Done()
 	err := c.run(ctx)
 	if err != nil {
 		out.Reset()
 		if !c.announced {
-			err = c.refused(ctx, err)
+			err = c.refused(err)
 		}
 	}
 	c.writeBudget()

@@ -52,12 +52,11 @@ func (f *refusals) end() map[string]int {
 }
 
 // refused records a call that never got as far as an intent. Where that fails, the missing record is the error.
-func (c *call) refused(ctx context.Context, err error) error {
+func (c *call) refused(err error) error {
 	if errors.Is(err, audit.ErrUnavailable) {
 		return err
 	}
-	ctx, cancel := recording(ctx)
-	defer cancel()
+	ctx := c.proxy.recorder.recording()
 	n, ended := c.proxy.refusals.add(c.request.Practitioner, time.Now())
 	c.proxy.recordTotals(ctx, ended)
 	var failure error
@@ -75,13 +74,13 @@ func (c *call) refused(ctx context.Context, err error) error {
 
 // Refused records an access to a connection that was refused before it became a call, within the same bounds, and gives
 // err back, or why there is no record. Of r it reads who, whose connection and the method.
-func (p *Proxy) Refused(ctx context.Context, r *Request, err error) error {
+func (p *Proxy) Refused(r *Request, err error) error {
 	if !p.enter() {
 		return err
 	}
 	defer p.calls.Done()
 	c := call{proxy: p, request: r}
-	return c.refused(ctx, err)
+	return c.refused(err)
 }
 
 // recordTotals writes the numbers of refused calls without a record of their own.
@@ -96,8 +95,7 @@ func (p *Proxy) recordTotals(ctx context.Context, counted map[string]int) {
 
 // endRefusals is for Close.
 func (p *Proxy) endRefusals() {
-	ctx, cancel := recording(context.Background())
-	defer cancel()
+	ctx := p.recorder.recording()
 	p.refusals.mu.Lock()
 	counted := p.refusals.end()
 	p.refusals.since = time.Time{}

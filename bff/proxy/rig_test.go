@@ -172,7 +172,7 @@ func (r *rig) request(method, path string) *proxy.Request {
 	must(r.t, err)
 	return &proxy.Request{
 		RequestID: "req", Practitioner: "u1", Session: "session-hash", Remote: "203.0.113.9", Connection: "c0",
-		Method: method, Path: parsed, Accept: "application/json",
+		Method: method, Path: parsed,
 	}
 }
 

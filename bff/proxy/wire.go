@@ -24,18 +24,24 @@ func (e *unsentError) Error() string { return "not sent: " + e.cause.Error() }
 func (e *unsentError) Unwrap() error { return e.cause }
 
 func isUnsent(err error) bool {
+	if err == nil {
+		return false
+	}
 	var unsent *unsentError
 	return errors.As(err, &unsent)
 }
 
 // line is one connection to a clinic. It knows whether a byte of the current request has left.
 type line struct {
-	net.Conn          // TLS, or raw
-	raw      net.Conn // what the kernel knows
+	net.Conn                 // TLS, or what the kernel knows
+	secured  bool            // TLS
+	raw      syscall.RawConn // what the kernel knows; nil where it cannot be looked at
 	in       *bufio.Reader
 	out      *bufio.Writer
 	sent     bool
 	failure  error // of the last write
+	look     func(fd uintptr)
+	dead     bool // what look has seen
 	used     bool
 	idle     time.Time // since when
 }
@@ -130,8 +136,15 @@ func staysOpen(resp *fasthttp.Response) bool {
 }
 
 // isQuiet says that nothing stands behind the answer, neither here nor in TLS, where neither in nor the kernel sees it: a
-// read that must not wait finds nothing. Such bytes would be the answer to the next request, perhaps another's.
+// read that must not wait finds nothing. Such bytes would be the answer to the next request, perhaps another's. Without
+// TLS the kernel is asked before that request, by isDead.
 func (l *line) isQuiet() bool {
+	if l.in.Buffered() > 0 {
+		return false
+	}
+	if !l.secured && l.raw != nil {
+		return true
+	}
 	if l.SetReadDeadline(time.Unix(1, 0)) != nil {
 		return false
 	}
@@ -149,9 +162,12 @@ var (
 )
 
 func readFailure(err error) error {
+	if err == nil {
+		return nil
+	}
 	var network net.Error
 	switch {
-	case err == nil, errors.Is(err, fasthttp.ErrBodyTooLarge):
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		return err
 	case errors.As(err, &network) && network.Timeout():
 		return errTimeout
@@ -171,7 +187,7 @@ func (s *lines) take(deadline time.Time) (*line, error) {
 		if l == nil {
 			return s.connect(deadline)
 		}
-		if time.Since(l.idle) < idleFor && !isDead(l.raw) {
+		if time.Since(l.idle) < idleFor && !l.isDead() {
 			return l, nil
 		}
 		s.drop(l)
@@ -208,9 +224,19 @@ func (s *lines) connect(deadline time.Time) (*line, error) {
 		s.down = time.Now()
 		return nil, err
 	}
-	l := &line{Conn: secured, raw: raw, in: bufio.NewReaderSize(secured, maxHeaders)}
+	return newLine(secured, raw), nil
+}
+
+func newLine(secured, raw net.Conn) *line {
+	l := &line{Conn: secured, secured: secured != raw, in: bufio.NewReaderSize(secured, maxHeaders)}
 	l.out = bufio.NewWriter(l)
-	return l, nil
+	if socket, ok := raw.(syscall.Conn); ok && canPeek {
+		if known, err := socket.SyscallConn(); err == nil {
+			l.raw = known
+		}
+	}
+	l.look = func(fd uintptr) { l.dead = peek(fd) }
+	return l
 }
 
 // downFor is how long a clinic is left alone to which no connection could be made.
@@ -300,16 +326,11 @@ func secure(ctx context.Context, raw net.Conn, config *tls.Config) (net.Conn, er
 
 // isDead looks at an idle connection without reading: one with an end, an error, or bytes that nobody asked for cannot
 // carry the next request. What cannot be looked at counts as alive.
-func isDead(conn net.Conn) bool {
-	socket, ok := conn.(syscall.Conn)
-	if !ok {
+func (l *line) isDead() bool {
+	if l.raw == nil {
 		return false
 	}
-	raw, err := socket.SyscallConn()
-	if err != nil {
-		return true
-	}
-	dead := false
-	err = raw.Control(func(fd uintptr) { dead = peek(fd) })
-	return dead || err != nil
+	l.dead = false
+	err := l.raw.Control(l.look)
+	return l.dead || err != nil
 }

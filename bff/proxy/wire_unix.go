@@ -4,6 +4,8 @@ package proxy
 
 import "syscall"
 
+const canPeek = true
+
 // peek says whether a socket has anything to say: bytes, an end or an error.
 func peek(fd uintptr) bool {
 	var one [1]byte
