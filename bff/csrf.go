@@ -8,13 +8,9 @@ import (
 	"locum/shared"
 )
 
-// Fetch Metadata (W3C): which site, mode and destination a browser says a request is for.
-const (
-	headerFetchSite = "Sec-Fetch-Site"
-	headerFetchMode = "Sec-Fetch-Mode"
-	headerFetchDest = "Sec-Fetch-Dest"
-	sameOrigin      = "same-origin"
-)
+// sameOrigin is what Fetch Metadata (W3C) says of a request for the page's own site. The pre-filter has read these headers
+// into the exchange: which site, mode and destination a browser says a request is for.
+const sameOrigin = "same-origin"
 
 var errForbidden = &failure{code: shared.CodeForbidden}
 
@@ -34,7 +30,8 @@ func (s *Server) changes(c *fiber.Ctx) error {
 // fromOurOrigin compares with the configured origin and nothing else, so a proxy that ends TLS changes nothing. Every
 // statement that is there must be right, and at least one must be there.
 func (s *Server) fromOurOrigin(c *fiber.Ctx) bool {
-	origin, site := c.Get(fiber.HeaderOrigin), c.Get(headerFetchSite)
+	e := exchangeOf(c.Context())
+	origin, site := string(e.origin), string(e.site)
 	if site != "" && site != sameOrigin {
 		return false
 	}
@@ -47,12 +44,17 @@ func (s *Server) fromOurOrigin(c *fiber.Ctx) bool {
 // reads lets a request through that reads data by script. What a browser would load into a page, a frame, an image or
 // the address bar is refused, whichever site asks: an answer of the API is never content (T077).
 func (s *Server) reads(c *fiber.Ctx) error {
-	site, mode, dest := c.Get(headerFetchSite), c.Get(headerFetchMode), c.Get(headerFetchDest)
-	if site != "" && site != sameOrigin || mode == "navigate" || mode == "no-cors" || mode == "websocket" ||
-		dest != "" && dest != "empty" {
+	e := exchangeOf(c.Context())
+	if site := string(e.site); site != "" && site != sameOrigin {
 		return errForbidden
 	}
-	if origin := c.Get(fiber.HeaderOrigin); origin != "" && origin != s.origin {
+	if mode := string(e.mode); mode == "navigate" || mode == "no-cors" || mode == "websocket" {
+		return errForbidden
+	}
+	if dest := string(e.dest); dest != "" && dest != "empty" {
+		return errForbidden
+	}
+	if origin := string(e.origin); origin != "" && origin != s.origin {
 		return errForbidden
 	}
 	return c.Next()
@@ -60,7 +62,7 @@ func (s *Server) reads(c *fiber.Ctx) error {
 
 // posts lets the two forms through, sign-in and sign-out: an exact Origin and a form's own media type.
 func (s *Server) posts(c *fiber.Ctx) error {
-	if c.Get(fiber.HeaderOrigin) != s.origin || !s.fromOurOrigin(c) ||
+	if string(exchangeOf(c.Context()).origin) != s.origin || !s.fromOurOrigin(c) ||
 		mediaType(c.Get(fiber.HeaderContentType)) != fiber.MIMEApplicationForm {
 		return errForbidden
 	}

@@ -21,12 +21,25 @@ type exchange struct {
 	start   time.Time
 	path    platform.Path // zero for "/"
 	cookies []byte        // the one Cookie line; nil when there is none or several
-	remote  netip.Addr    // the caller, behind the trusted proxies
-	local   bool          // the socket's other end is loopback, and so is the caller
+	origin  []byte        // Origin
+	site    []byte        // Sec-Fetch-Site, and its relatives
+	mode    []byte
+	dest    []byte
+	remote  netip.Addr // the caller, behind the trusted proxies
+	address string     // remote, written once; see caller
+	local   bool       // the socket's other end is loopback, and so is the caller
 	session session.Session
 	pattern string // the route's, for the log; never the path
 	answer  *policy
 	failure *failure
+}
+
+// caller is the caller's address as logs and the audit trail have it.
+func (e *exchange) caller() string {
+	if e.address == "" {
+		e.address = e.remote.String()
+	}
+	return e.address
 }
 
 // exchangeKey is where an exchange hangs in fasthttp's user values.

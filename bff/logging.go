@@ -19,7 +19,7 @@ func (s *Server) logExchange(ctx *fasthttp.RequestCtx, e *exchange) {
 		slog.String("route", e.pattern),
 		slog.Int("status", status),
 		slog.Duration("took", time.Since(e.start)),
-		slog.String("remote", e.remote.String()),
+		slog.String("remote", e.caller()),
 	}
 	if e.failure != nil {
 		attributes = append(attributes, slog.String("code", string(e.failure.code)))

@@ -37,7 +37,7 @@ func (s *Server) showStray(c *fiber.Ctx, code shared.Code) error {
 // the paths of programs. It is never a page of the app.
 func (s *Server) notFound(c *fiber.Ctx) error {
 	missing := &failure{code: shared.CodeNotFound}
-	if c.Method() != fiber.MethodGet || c.Get(headerFetchDest) != "document" || machinePath(c.Path()) {
+	if c.Method() != fiber.MethodGet || string(exchangeOf(c.Context()).dest) != "document" || machinePath(c.Path()) {
 		return missing
 	}
 	e := exchangeOf(c.Context())

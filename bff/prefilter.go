@@ -47,6 +47,10 @@ const (
 	onceHost             = 0
 	onceContentLength    = 1
 	onceTransferEncoding = 2
+	onceOrigin           = 4
+	onceFetchSite        = 6
+	onceFetchMode        = 7
+	onceFetchDest        = 8
 	onceForwardedFor     = 13 // a list header: several lines are legal
 	onceContentEncoding  = 16
 	onceExpect           = 17
@@ -57,13 +61,12 @@ const (
 // (§5.2), lines end in CRLF (§2.2). Host must be the configured one (§3.2; 421 as RFC 9110 §15.5.20); what a proxy says
 // about hosts is ignored.
 func (s *Server) readHeaders(ctx *fasthttp.RequestCtx, e *exchange) (seen uint32, refusal *failure) {
-	malformed := &failure{code: shared.CodeBadRequest, close: true}
 	raw := ctx.Request.Header.RawHeaders()
 	cookies := 0
 	for len(raw) > 0 {
 		end := bytes.IndexByte(raw, '\n')
 		if end < 1 || raw[end-1] != '\r' {
-			return 0, malformed
+			return 0, malformed()
 		}
 		line := raw[:end-1]
 		raw = raw[end+1:]
@@ -72,7 +75,7 @@ func (s *Server) readHeaders(ctx *fasthttp.RequestCtx, e *exchange) (seen uint32
 		}
 		colon := bytes.IndexByte(line, ':')
 		if colon < 1 || !isToken(line[:colon]) {
-			return 0, malformed
+			return 0, malformed()
 		}
 		name, value := line[:colon], bytes.Trim(line[colon+1:], " \t")
 		position, underscored := onceIndex(name)
@@ -83,18 +86,26 @@ func (s *Server) readHeaders(ctx *fasthttp.RequestCtx, e *exchange) (seen uint32
 		seen |= 1 << position
 		switch {
 		case underscored:
-			return 0, malformed
+			return 0, malformed()
 		case position == onceCookie:
 			cookies++
 			e.cookies = value
 		case again && position != onceForwardedFor:
-			return 0, malformed
+			return 0, malformed()
+		case position == onceOrigin:
+			e.origin = value
+		case position == onceFetchSite:
+			e.site = value
+		case position == onceFetchMode:
+			e.mode = value
+		case position == onceFetchDest:
+			e.dest = value
 		case position == onceHost && !equalASCII(value, s.host):
 			return 0, &failure{status: fiber.StatusMisdirectedRequest, code: shared.CodeBadRequest, close: true}
 		}
 	}
 	if seen&(1<<onceHost) == 0 {
-		return 0, malformed
+		return 0, malformed()
 	}
 	if cookies > 1 { // RFC 6265 §5.4: one line. Which of several is meant is not for us to guess: none is.
 		e.cookies = nil
@@ -115,6 +126,8 @@ func equalASCII(a, b []byte) bool {
 	}
 	return true
 }
+
+func malformed() *failure { return &failure{code: shared.CodeBadRequest, close: true} }
 
 // onceIndex finds name in once, ignoring case and taking underscores for dashes.
 func onceIndex(name []byte) (position int, underscored bool) {
@@ -198,18 +211,16 @@ func allowedMethod(method []byte) bool {
 // admitTarget takes origin-form alone (RFC 9112 §3.2.1) and reads its path with the parser that the router, the
 // allow-list, the throttle and the audit trail share.
 func admitTarget(target []byte, e *exchange) *failure {
-	unsafe := &failure{code: shared.CodeUnsafePath, close: true}
 	path, query, _ := bytes.Cut(target, []byte{'?'})
 	if len(path) == 0 || path[0] != '/' || len(path) > maxPath || len(query) > maxQuery || !safeQuery(query) {
-		return unsafe
+		return &failure{code: shared.CodeUnsafePath, close: true}
 	}
 	if len(path) == 1 {
 		return nil
 	}
 	parsed, err := platform.ParsePath(string(path))
 	if err != nil {
-		unsafe.err = err
-		return unsafe
+		return &failure{code: shared.CodeUnsafePath, close: true, err: err}
 	}
 	e.path = parsed
 	return nil
