@@ -44,7 +44,7 @@ var mayImport = map[string]string{
 	"e2e/crash":        "bff/sandbox",
 	"e2e/wire":         "bff/demo bff/sandbox",
 	"e2e/cve":          "bff/demo bff/sandbox shared",
-	"cmd/bench":        "bff/sandbox bff/vault bff/secret shared",
+	"cmd/bench":        "bff/sandbox bff/vault shared",
 }
 
 // importers says which of our packages may import an outside module: its one room in the house.

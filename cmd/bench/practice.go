@@ -78,9 +78,7 @@ func (s *stage) signIn() (*practitioner, error) {
 
 // connect walks the whole way to a connection, as somebody who logs in at the platform, and gives its id.
 func (p *practitioner) connect(who string) (string, error) {
-	state := make([]byte, 32)
-	_, _ = rand.Read(state)
-	clientState := base64.RawURLEncoding.EncodeToString(state)
+	clientState := random256()
 	var begun shared.ConnectAnswer
 	request := shared.ConnectRequest{Platform: platformID, Clinic: "http://" + p.stage.upstream.addr(), ClientState: clientState,
 		Context: shared.Context{Page: shared.PageHome}}
@@ -106,6 +104,13 @@ func (p *practitioner) connect(who string) (string, error) {
 		return "", fmt.Errorf("the connection ended as %s", outcome.Code)
 	}
 	return outcome.Connection, nil
+}
+
+// random256 is a random value as browsers and Locum make them: 43 base64url characters.
+func random256() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
 func (p *practitioner) post(path string, request, answer any) error {

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"locum/bff/secret"
 	"locum/bff/vault"
 	"locum/shared"
 )
@@ -61,7 +60,7 @@ func (s *stage) admitSome(v *vault.Vault, practitioners int) (calls requests, er
 }
 
 func (s *stage) admitOne(v *vault.Vault, tx *vault.Tx, account vault.Account, model vault.Connection) ([]byte, error) {
-	cookie := secret.Random().Reveal()
+	cookie := random256()
 	session := vault.Session{ID: v.MAC("session cookie", cookie), CreatedAt: time.Now(), LastActive: time.Now()}
 	account.ID, account.Generation = rand.Text(), 0
 	account.Login = fmt.Sprintf("%s@clinic.example", account.ID)
