@@ -68,6 +68,10 @@ fuzz: ## every fuzz target for 30 s; a finding leaves its input under testdata/f
 crash: build ## the crash campaign: 1,000 × kill -9, and a failing disk at every call (LOCUM_CRASH=N for another number)
 	LOCUM_CRASH=$${LOCUM_CRASH:-1000} $(GO) test -count=1 -timeout 60m -v ./e2e/crash
 
+.PHONY: storage
+storage: ## the vault alone: 10,000 damaged files, 1,000 × kill -9, a million seals
+	LOCUM_BROKEN_FILES=10000 LOCUM_KILLS=1000 LOCUM_NONCES=1000000 $(GO) test -count=1 -timeout 60m -v -run 'TestT06[256]' ./bff/vault
+
 .PHONY: mutants
 mutants: ## hostile requests: MUTANTS (a million) against net/http, and 5,000 by socket, alone and behind proxies
 	LOCUM_MUTANTS=$${MUTANTS:-1000000} $(GO) test -count=1 -timeout 120m -v -run 'TestT083Differential' ./bff
