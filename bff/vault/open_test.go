@@ -74,7 +74,8 @@ func TestT071ModesUnderUmaskZero(t *testing.T) {
 	if err := v.Compact(); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, vault.FileName): 0o600, keyFile: 0o600} {
+	for path, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, vault.FileName): 0o600,
+		filepath.Join(dir, vault.FileName+".mark"): 0o600, keyFile: 0o600} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: mode %v, want %v (%v)", path, info.Mode().Perm(), want, err)
 		}
@@ -82,13 +83,14 @@ func TestT071ModesUnderUmaskZero(t *testing.T) {
 	mustClose(t, v)
 
 	t.Run("what was opened to others is closed", func(t *testing.T) {
-		for _, path := range []string{dir, filepath.Join(dir, vault.FileName)} {
+		for _, path := range []string{dir, filepath.Join(dir, vault.FileName), filepath.Join(dir, vault.FileName+".mark")} {
 			if err := os.Chmod(path, 0o777); err != nil {
 				t.Fatal(err)
 			}
 		}
 		mustClose(t, mustOpen(t, dir, key))
-		for path, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, vault.FileName): 0o600} {
+		for path, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, vault.FileName): 0o600,
+			filepath.Join(dir, vault.FileName+".mark"): 0o600} {
 			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
 				t.Errorf("%s: mode %v, want %v (%v)", path, info.Mode().Perm(), want, err)
 			}

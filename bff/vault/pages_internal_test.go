@@ -57,6 +57,35 @@ func work(tx *bbolt.Tx, random *rand.Rand) error {
 	return nil
 }
 
+// TestSoundDeepFilesPass does the same with trees of several levels, where whole ranges go and come.
+func TestSoundDeepFilesPass(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	path := filepath.Join(t.TempDir(), "deep.db")
+	for round := range 12 {
+		db, err := bbolt.Open(path, 0o600, &bbolt.Options{NoSync: true, PageSize: 1024, FreelistType: bbolt.FreelistMapType})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 4 {
+			mustDo(t, db.Update(func(tx *bbolt.Tx) error {
+				b, err := tx.CreateBucketIfNotExists([]byte("deep"))
+				from := random.Uint64N(3000)
+				for i := from; i < from+400 && err == nil; i++ {
+					key := binary.BigEndian.AppendUint64(nil, i)
+					if round%3 == 2 {
+						err = b.Delete(key)
+					} else if random.IntN(3) > 0 {
+						err = b.Put(key, make([]byte, random.IntN(300)))
+					}
+				}
+				return err
+			}))
+		}
+		mustDo(t, db.Close())
+		mustPass(t, fmt.Sprint("round ", round), path)
+	}
+}
+
 // TestALongFreeListPasses makes more free pages than 16 bits count, where the form of the list changes.
 func TestALongFreeListPasses(t *testing.T) {
 	if testing.Short() {
@@ -92,7 +121,7 @@ func mustPass(t *testing.T, when, path string) {
 	}
 }
 
-func mustDo(t *testing.T, err error) {
+func mustDo(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
