@@ -94,10 +94,16 @@ func TestT020ErrorResponsesAreData(t *testing.T) {
 	}
 }
 
-// FuzzParseCallback: what is accepted is either a code or an error, has a state, and is inert.
+// FuzzParseCallback: what is accepted is either a code or an error, has a state, is inert, and is what net/url reads in the
+// same query, where each of it stands once.
 func FuzzParseCallback(f *testing.F) {
-	f.Add("state=a&code=c&" + iss)
-	f.Add("state=a&error=access_denied&error_description=x%0d")
+	for _, seed := range []string{
+		"state=a&code=c&" + iss, "state=a&error=access_denied&error_description=x%0d", "state=a&code=c&error=e", "state=a&state=a&code=c",
+		"%73tate=a&code=c", "state=a&&code=c&", "state=a&code=c&x", "state=a&code=c;d", "state=a+b&code=c", "state=%61&code=%E4%BD%A0",
+		"state=a&code=c&%00=%00", "State=a&state=b&code=c", "state=a&error=%22&error_uri=javascript:x", "=&state=a&code=c",
+	} {
+		f.Add(seed)
+	}
 	f.Fuzz(func(t *testing.T, query string) {
 		got, err := oauth.ParseCallback(query)
 		if err != nil {
@@ -112,6 +118,19 @@ func FuzzParseCallback(f *testing.F) {
 		}
 		if len([]rune(got.Description)) > 200 || strings.ContainsFunc(got.Description, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
 			t.Fatalf("%q", got.Description)
+		}
+		second, err := url.ParseQuery(query)
+		if err != nil {
+			t.Fatalf("accepted, and not by net/url: %v", err)
+		}
+		for name, values := range second {
+			if len(values) != 1 {
+				t.Fatalf("%q stands %d times", name, len(values))
+			}
+		}
+		if second.Get("state") != got.State || second.Get("iss") != got.Iss || second.Has("error") != (got.Error != "") ||
+			got.Error == "" && second.Get("code") != got.Code.Reveal() {
+			t.Fatalf("%v, and read as %+v", second, got)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -214,14 +215,22 @@ func utf16(mark, text string, bigEnd bool) string {
 	return b.String()
 }
 
-// FuzzParseToken: whatever comes, an accepted token has an end and fits into a header.
+// FuzzParseToken: whatever comes, an accepted token has an end, fits into a header or a form, and is the one that
+// encoding/json finds under the same names.
 func FuzzParseToken(f *testing.F) {
-	f.Add(`{"access_token":"a","expires_in":300,"refresh_token":"r","refresh_expires_in":1800}`)
-	f.Add(`{"access_token":"a","expires_in":"1e99"}`)
+	for _, seed := range []string{
+		`{"access_token":"a","expires_in":300,"refresh_token":"r","refresh_expires_in":1800}`, `{"access_token":"a","expires_in":"1e99"}`,
+		`{"access_token":"a","expires_in":3.5,"token_type":"bearer","scope":"x y","id_token":"i","session_state":"s"}`,
+		`{"access_token":"a","access_token":"b"}`, `{"ACCESS_TOKEN":"b","access_token":"a"}`, `{"access_token":"a","acces\u0073_token":"b"}`,
+		`{"access_token":"a","expires_in":-0}`, `{"access_token":"a","scope":"\ud800"}`, `{"access_token":null}`, `[]`, "\ufeff{}",
+		`{"access_token":"a","x":[[[[[[[[]]]]]]]]}`, `{"access_token":"a","x":"[{\"\\"}`, `{"access_token":"a"} `, `{"access_token":"a"}x`,
+	} {
+		f.Add(seed)
+	}
 	f.Fuzz(func(t *testing.T, body string) {
 		token, err := oauth.ParseToken(answer(200, body))
 		if err != nil {
-			if !errors.Is(err, oauth.ErrMalformed) {
+			if !errors.Is(err, oauth.ErrMalformed) || !token.Access.Empty() {
 				t.Fatalf("error %v", err)
 			}
 			return
@@ -229,8 +238,19 @@ func FuzzParseToken(f *testing.F) {
 		if token.ExpiresIn <= 0 || token.ExpiresIn > 24*time.Hour || token.RefreshExpiresIn < 0 {
 			t.Fatalf("lifetimes %v, %v", token.ExpiresIn, token.RefreshExpiresIn)
 		}
-		if s := token.Access.Reveal(); s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= 0x20 || r > 0x7e }) {
-			t.Fatalf("access token %q", s)
+		if all := token.Refresh.Reveal() + token.ID.Reveal() + token.SessionState; strings.ContainsFunc(all+token.Access.Reveal(), func(r rune) bool { return r <= 0x20 || r > 0x7e }) {
+			t.Fatalf("%q", all)
+		}
+		if strings.ContainsFunc(token.Scope, func(r rune) bool { return r < 0x20 || r > 0x7e }) {
+			t.Fatalf("scope %q", token.Scope)
+		}
+		var second map[string]any
+		if err := json.Unmarshal([]byte(body), &second); err != nil {
+			t.Fatalf("accepted, and not by encoding/json: %v", err)
+		}
+		text := func(name string) string { s, _ := second[name].(string); return s }
+		if token.Access.Empty() || text("access_token") != token.Access.Reveal() || text("refresh_token") != token.Refresh.Reveal() || text("id_token") != token.ID.Reveal() {
+			t.Fatalf("read another way than %v", second)
 		}
 	})
 }
