@@ -58,9 +58,9 @@ func (s *site) begin(t *testing.T) *journey {
 	t.Helper()
 	here := *s
 	here.t = t
-	j := &journey{t: t, site: &here, process: here.start().serving(), spare: here.practitioner()}
+	j := &journey{t: t, site: &here, process: here.start().serving(), spare: here.practitioner("ada")}
 	if s.stays == "" {
-		s.stays = here.practitioner().session
+		s.stays = here.practitioner("ben").session
 	}
 	j.b = here.browser().as(s.stays)
 	j.id = j.b.connected()
@@ -147,7 +147,7 @@ func (j *journey) alive(calls bool) {
 // is there after the next start, and nothing else is.
 func TestT069FatalErrors(t *testing.T) {
 	box := newSandbox(t)
-	s := newSite(t, box, "ada")
+	s := newSite(t, box, "ada", "ben")
 	tried, hit := 0, 0
 	for _, fault := range []struct {
 		call, how, cause string
@@ -230,7 +230,7 @@ func (j *journey) names(words ...string) {
 // finds room is taken, without a restart. No refresh is sent whose intent could not be stored.
 func TestT068FullDisk(t *testing.T) {
 	box := newSandbox(t)
-	s := newSite(t, box, "ada")
+	s := newSite(t, box, "ada", "ben")
 	tried, hit := 0, 0
 	for i, d := range deeds() {
 		for _, n := range every(t, 12, []int{1, 2, 0, 0, 2, 0}[i]) {
@@ -280,7 +280,7 @@ func noRoom(t *testing.T, s *site, d deed, n int) (hit bool) {
 // there is room; the platform is not asked for what Locum already has.
 func TestT068AnswerWithoutRoom(t *testing.T) {
 	box := newSandbox(t)
-	s := newSite(t, box, "ada")
+	s := newSite(t, box, "ada", "ben")
 	box.SetLifetimes(time.Second, 0)
 	j := s.begin(t)
 	defer j.process.kill()

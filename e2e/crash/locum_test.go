@@ -60,7 +60,7 @@ type site struct {
 	dir     string
 	data    string // the data directory's name in dir
 	port    string
-	stays   string // a session that no test ends
+	stays   string // a session of ben's that no test ends
 }
 
 // newSite installs Locum as the README says, with accounts for logins.

@@ -23,7 +23,7 @@ const (
 
 // TestT071SecondProcess: whoever else opens the data directory is told so and ends, and the first is unharmed.
 func TestT071SecondProcess(t *testing.T) {
-	s := newSite(t, newSandbox(t), "ada")
+	s := newSite(t, newSandbox(t), "ada", "ben")
 	j := s.begin(t)
 	for _, args := range [][]string{{"serve"}, {"compact"}} {
 		e := s.do(0, "", args...)

@@ -14,10 +14,10 @@ import (
 )
 
 // practitioner is one signed-in browser of a site with one account.
-func (s *site) practitioner() *browser {
+func (s *site) practitioner(login string) *browser {
 	s.t.Helper()
 	b := s.browser()
-	a, err := b.signIn("ada")
+	a, err := b.signIn(login)
 	if err != nil || a.status != http.StatusSeeOther {
 		s.t.Fatalf("sign-in: %v %v", a, err)
 	}
@@ -125,7 +125,7 @@ func TestT017KilledDuringTheCallback(t *testing.T) {
 
 func killedDuring(t *testing.T, s *site, arm func(*process) (strike func(<-chan answer))) {
 	p := s.start().serving()
-	b := s.practitioner()
+	b := s.practitioner("ada")
 	state, back := b.approved()
 	strike := arm(p)
 	answered := make(chan answer, 1)
@@ -171,7 +171,7 @@ func TestT017FiftyCallbacksAtOnce(t *testing.T) {
 	box := newSandbox(t)
 	s := newSite(t, box, "ada")
 	p := s.start().serving()
-	b := s.practitioner()
+	b := s.practitioner("ada")
 	_, back := b.approved()
 	var mu sync.Mutex
 	statuses := map[int]int{}

@@ -14,7 +14,7 @@ import (
 // the trail holds.
 func TestT111NoTrailNoCall(t *testing.T) {
 	box := newSandbox(t)
-	s := newSite(t, box, "ada")
+	s := newSite(t, box, "ada", "ben")
 	strace := func(rules ...string) func(*journey) func() {
 		return func(j *journey) func() {
 			tr := j.site.inject(j.process, s.trail(), rules...)
