@@ -64,10 +64,11 @@ func (l *Log) Begin(ctx context.Context, in Intent) (*Entry, error) {
 	x := l.item("intent")
 	x.intent = true
 	x.fields = l.intentFields(x.fields, in)
-	if err := l.submit(ctx, x); err != nil {
+	seq, err := l.submit(ctx, x)
+	if err != nil {
 		return nil, err
 	}
-	return &Entry{log: l, seq: x.seq}, nil
+	return &Entry{log: l, seq: seq}, nil
 }
 
 // End records the outcome, one of the Result constants and the platform's status or 0. It does not wait: the line is
@@ -82,14 +83,16 @@ func (e *Entry) End(result string, status int) {
 func (l *Log) Refuse(ctx context.Context, in Intent, code string) error {
 	x := l.item("refused")
 	x.fields = text(l.intentFields(x.fields, in), "code", code)
-	return l.submit(ctx, x)
+	_, err := l.submit(ctx, x)
+	return err
 }
 
 // Event records one event durably. Empty fields are left out.
 func (l *Log) Event(ctx context.Context, ev Event) error {
 	x := l.item("")
 	x.fields = eventFields(x.fields, ev)
-	return l.submit(ctx, x)
+	_, err := l.submit(ctx, x)
+	return err
 }
 
 // Note records an event that must not wait, because it gives nothing away: somebody signs out. It is written and synced

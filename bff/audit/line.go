@@ -73,6 +73,11 @@ func clean(b []byte, value string) []byte {
 		}
 		value = value[:n]
 	}
+	plain := 0
+	for plain < len(value) && isPlain[value[plain]] {
+		plain++
+	}
+	b, value = append(b, value[:plain]...), value[plain:]
 	for _, r := range value {
 		switch {
 		case r == '"' || r == '\\':
@@ -90,6 +95,14 @@ func clean(b []byte, value string) []byte {
 	}
 	return b
 }
+
+// isPlain are the bytes that stand for themselves: printable ASCII but quote and backslash. Nearly all values hold no others.
+var isPlain = func() (set [256]bool) {
+	for c := 0x20; c < 0x7f; c++ {
+		set[c] = c != '"' && c != '\\'
+	}
+	return set
+}()
 
 // chain is where the log stands: the last line, its mac, and the offset behind it.
 type chain struct {

@@ -40,7 +40,8 @@ type Log struct {
 
 	mu      sync.Mutex
 	queue   []*item
-	told    bool // soon has been told of what is queued
+	spare   []*item // room for a queue
+	told    bool    // soon has been told of what is queued
 	closed  bool
 	probe   bool  // try again although nothing is queued
 	failure error // of the last write; nil when it succeeded
@@ -75,8 +76,12 @@ type item struct {
 	left   bool       // who waited has gone; guarded by Log.mu
 }
 
+// items are those that somebody waits for, between two uses.
+var items = sync.Pool{New: func() any { return &item{fields: make([]byte, 0, 768), done: make(chan error, 1)} }}
+
 func (l *Log) item(kind string) *item {
-	x := &item{fields: make([]byte, 0, 512), done: make(chan error, 1)}
+	x, _ := items.Get().(*item)
+	*x = item{fields: x.fields[:0], done: x.done}
 	if kind != "" {
 		x.fields = text(x.fields, "kind", kind)
 	}
@@ -128,28 +133,33 @@ func (l *Log) Close() error {
 	return l.failure
 }
 
-// submit queues a record and waits until it is durable.
-func (l *Log) submit(ctx context.Context, x *item) error {
+// submit queues a record and waits until it is durable. A record whose answer came is nobody's any more: it is used again.
+func (l *Log) submit(ctx context.Context, x *item) (seq uint64, err error) {
 	select {
 	case l.slots <- struct{}{}:
 	default:
 		select {
 		case l.slots <- struct{}{}:
 		case <-ctx.Done():
-			return unavailable(ctx.Err())
+			return 0, unavailable(ctx.Err())
 		case <-l.stopped:
-			return unavailable(os.ErrClosed)
+			return 0, unavailable(os.ErrClosed)
 		}
 	}
 	defer func() { <-l.slots }()
 	if !l.enqueue(x) {
-		return unavailable(os.ErrClosed)
+		return 0, unavailable(os.ErrClosed)
 	}
 	select {
 	case err := <-x.done:
-		return err
+		seq = x.seq
+		items.Put(x)
+		return seq, err
 	case <-ctx.Done():
-		return l.abandon(ctx, x)
+		if err := l.abandon(ctx, x); err != nil {
+			return 0, err // the writer may have it still
+		}
+		return x.seq, nil
 	}
 }
 
@@ -243,6 +253,7 @@ func (l *Log) drain() {
 			return
 		}
 		l.commit(batch)
+		l.giveBack(batch)
 	}
 }
 
@@ -257,14 +268,29 @@ func (l *Log) take() (batch []*item, probe bool) {
 	}
 	batch, probe = l.queue[:n:n], l.probe
 	l.queue, l.probe, l.told = l.queue[n:], false, false
+	if len(l.queue) == 0 {
+		l.queue, l.spare = l.spare, nil
+	}
 	return batch, probe
+}
+
+// giveBack keeps the room of a batch that was all there was, for the next.
+func (l *Log) giveBack(batch []*item) {
+	clear(batch)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.spare == nil {
+		l.spare = batch[:0]
+	}
 }
 
 // commit writes a batch and syncs unless it is outcomes alone, then says so to each who waits. After an error nothing
 // since the last sync counts as written: those who wait are refused, what nobody waits for is kept for the next batch.
 func (l *Log) commit(batch []*item) {
-	batch = append(l.retry, batch...)
-	l.retry = nil
+	if len(l.retry) > 0 {
+		batch = append(l.retry, batch...)
+		l.retry = nil
+	}
 	waited, synced := 0, false
 	for _, x := range batch {
 		if x.done != nil {
