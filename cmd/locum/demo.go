@@ -19,7 +19,9 @@ func (c demoCommand) Run(ctx context.Context, std streams) error {
 	if c.Verbose {
 		level = slog.LevelDebug
 	}
-	running, err := demo.Start(ctx, demo.Options{Listen: c.Listen, Log: logger(std, level), Verbose: c.Verbose})
+	log, flush := logger(std, level)
+	defer flush()
+	running, err := demo.Start(ctx, demo.Options{Listen: c.Listen, Log: log, Verbose: c.Verbose})
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -83,11 +82,6 @@ func withoutValues(complaint string, args []string) string {
 		}
 	}
 	return complaint
-}
-
-// logger writes structured lines to standard error.
-func logger(std streams, level slog.Level) *slog.Logger {
-	return slog.New(slog.NewJSONHandler(std.err, &slog.HandlerOptions{Level: level}))
 }
 
 type versionCommand struct{}

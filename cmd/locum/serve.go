@@ -19,7 +19,8 @@ func (c serveCommand) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return c.explain(ctx, std, err)
 	}
-	log := logger(std, cfg.LogLevel)
+	log, flush := logger(std, cfg.LogLevel)
+	defer flush()
 	server, err := bff.Open(cfg, bff.Options{Log: log, Setup: true})
 	if err != nil {
 		return c.explain(ctx, std, c.hint(err))
