@@ -22,6 +22,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -87,6 +88,9 @@ func (tb *tab) callbackOf(issuer string) string {
 // TestT030BadTLS: a platform that cannot prove its name, or speaks a TLS of old, gets nothing; the practitioner is told that it
 // does not answer, and the operator why.
 func TestT030BadTLS(t *testing.T) {
+	if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
+		t.Skip("this system verifies certificates itself and cannot be given an authority")
+	}
 	with := func(change func(*x509.Certificate)) *tls.Config {
 		return &tls.Config{Certificates: []tls.Certificate{issue(&authority, change)}}
 	}
