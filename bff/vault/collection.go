@@ -104,7 +104,7 @@ func (c Collection[T]) Each(tx *Tx, fn func(T) error) error {
 	return nil
 }
 
-// Count says how many records there are; it takes time in proportion.
+// Count says how many records there are, damaged ones in their places included; it takes time in proportion.
 func (c Collection[T]) Count(tx *Tx) int {
 	n := 0
 	tx.store.each(c.name, nil, func(_, _ []byte) bool {

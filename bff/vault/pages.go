@@ -273,7 +273,8 @@ func (c *pageChecker) below(id uint64, data []byte, i int, value []byte, at part
 	if root := order.Uint64(value); root != 0 {
 		return c.tree(root, at)
 	}
-	if len(value) < 16+pageHeader || order.Uint16(value[16+8:]) != leafPage {
+	// An inline page has no place: its number is 0, and bbolt would free the page of any other.
+	if len(value) < 16+pageHeader || order.Uint16(value[16+8:]) != leafPage || order.Uint64(value[16:]) != 0 || order.Uint32(value[16+12:]) != 0 {
 		return fmt.Errorf("page %d, element %d: no inline bucket", id, i)
 	}
 	return c.elements(id, value[16:], at)
