@@ -13,12 +13,18 @@ import (
 const damageDeadline = 5 * time.Second
 
 // watchDamage tells the operator how many records of which kind do not authenticate, in the log and the audit trail: once
-// for all that are there at the start, then each one that is met while Locum runs. Each costs its owner that record alone;
-// whose it is stands inside it, so a practitioner finds a clinic or a sign-in missing, and the operator knows why.
-func (s *Server) watchDamage() error {
+// for all that are there at the start, beside it and not before it, since every record is opened for that; then each one
+// that is met while Locum runs. Each costs its owner that record alone; whose it is stands inside it, so a practitioner
+// finds a clinic or a sign-in missing, and the operator knows why.
+func (s *Server) watchDamage() {
+	defer s.chores.Done()
+	s.vault.OnDamage(func(d vault.Damage) {
+		s.recordDamage(d.Collection + " " + d.Place)
+		s.log.Error("a damaged record is refused", "collection", d.Collection, "place", d.Place)
+	})
 	damaged, err := s.vault.Damaged()
 	if err != nil {
-		return err
+		s.log.Error("damaged records could not be looked for", "error", err)
 	}
 	for _, d := range damaged {
 		if d.InPlace == 0 {
@@ -29,11 +35,6 @@ func (s *Server) watchDamage() error {
 		s.log.Error("damaged records are refused; restore a backup, or let their owners enter them again",
 			"collection", d.Collection, "records", d.InPlace, "set_aside", d.SetOff)
 	}
-	s.vault.OnDamage(func(d vault.Damage) {
-		s.recordDamage(d.Collection + " " + d.Place)
-		s.log.Error("a damaged record is refused", "collection", d.Collection, "place", d.Place)
-	})
-	return nil
 }
 
 func (s *Server) recordDamage(code string) {

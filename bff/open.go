@@ -55,8 +55,9 @@ func Open(cfg *config.Config, o Options) (*Server, error) {
 	}
 	s.newHTTP()
 	s.logAnchor()
-	s.chores.Add(1)
+	s.chores.Add(2)
 	go s.sweep()
+	go s.watchDamage()
 	return s, nil
 }
 
@@ -74,9 +75,6 @@ func (s *Server) openRooms(o Options) error {
 	}
 	if s.audit, err = audit.Open(filepath.Join(s.cfg.DataDir, AuditFile), s.vault.DeriveKey(AuditKeyPurpose), boot); err != nil {
 		return fmt.Errorf("open the audit trail: %w", err)
-	}
-	if err := s.watchDamage(); err != nil {
-		return fmt.Errorf("look for damaged records: %w", err)
 	}
 	s.accounts = account.New(s.vault)
 	limits := session.Limits{Idle: s.cfg.Session.Idle, Absolute: s.cfg.Session.Absolute}
