@@ -141,3 +141,29 @@ func TestT122AcceptGoesOn(t *testing.T) {
 		t.Errorf("a listener that cannot be mended: %v", err)
 	}
 }
+
+// TestT122FewDescriptors: where a process may open few files, half of them are for everything but callers.
+func TestT122FewDescriptors(t *testing.T) {
+	b := open(t, nil)
+	b.stop()
+	var limit syscall.Rlimit
+	must(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	few := limit
+	few.Cur = 400
+	must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few))
+	defer func() { must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)) }()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- b.server.Serve(ctx, ln) }()
+	b.addr = ln.Addr().String()
+	if a := b.get(shared.PathHealth); a.status != http.StatusOK {
+		t.Errorf("%d", a.status)
+	}
+	if !strings.Contains(b.log.String(), "connections=200 wanted=4096") {
+		t.Errorf("the log has no word of it: %s", b.log.String())
+	}
+	stop()
+	must(t, <-served)
+}

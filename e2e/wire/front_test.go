@@ -50,6 +50,7 @@ http {
 `
 	haproxyConf = `global
   log stdout format raw daemon
+  nbthread 1 # several drop lines of the log when they wait for each other
 defaults
   mode http
   log global
