@@ -267,6 +267,7 @@ func (s *Server) problem(ctx *fasthttp.RequestCtx, f *failure) {
 	setIf(header, fiber.HeaderAllow, f.allow)
 	if f.close {
 		header.SetConnectionClose()
+		closeInStages(ctx)
 	}
 	ctx.SetBody(body)
 }

@@ -2,9 +2,12 @@ package bff
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,6 +33,12 @@ const (
 	acceptWait    = 5 * time.Millisecond
 	maxAcceptWait = time.Second
 	refusalTime   = time.Second
+)
+
+// What is still taken from a caller who has been refused: for so long, and so much.
+const (
+	lingerTime  = 2 * time.Second
+	lingerBytes = 16 << 20
 )
 
 // newGate leaves half of the process's descriptors to calls upstream, files and whatever else keeps Locum alive.
@@ -99,13 +108,37 @@ func passing(err error) bool {
 // guest is a connection that holds a slot.
 type guest struct {
 	net.Conn
-	leave func()
+	leave  func()
+	linger atomic.Bool
 }
 
-// Close gives the slot back.
+// Close gives the slot back. After a refusal it closes in stages (RFC 9112 §9.6): the answer goes out and the rest of the
+// request is thrown away, since closing over unread bytes would destroy the answer on its way, and a proxy in front would
+// report a failure instead.
 func (c *guest) Close() error {
 	defer c.leave()
+	if c.linger.Swap(false) {
+		c.drain()
+	}
 	return c.Conn.Close()
+}
+
+func (c *guest) drain() {
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if ok && half.CloseWrite() == nil && c.Conn.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+		_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
+	}
+}
+
+// closeInStages has the connection of ctx closed so, once its answer is written.
+func closeInStages(ctx *fasthttp.RequestCtx) {
+	conn := ctx.Conn()
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	if g, ok := conn.(*guest); ok {
+		g.linger.Store(true)
+	}
 }
 
 // turnAway answers 503 to a caller for whom there is no slot, without reading a byte, and closes. Over TLS that would
