@@ -37,6 +37,7 @@ type Log struct {
 	wake       chan struct{} // somebody waits
 	soon       chan struct{} // an outcome is queued
 	stopped    chan struct{}
+	items      sync.Pool // those that somebody waited for, to be used again
 
 	mu      sync.Mutex
 	queue   []*item
@@ -76,11 +77,11 @@ type item struct {
 	left   bool       // who waited has gone; guarded by Log.mu
 }
 
-// items are those that somebody waits for, between two uses.
-var items = sync.Pool{New: func() any { return &item{fields: make([]byte, 0, 768), done: make(chan error, 1)} }}
-
 func (l *Log) item(kind string) *item {
-	x, _ := items.Get().(*item)
+	x, used := l.items.Get().(*item)
+	if !used {
+		x = &item{fields: make([]byte, 0, 768), done: make(chan error, 1)}
+	}
 	*x = item{fields: x.fields[:0], done: x.done}
 	if kind != "" {
 		x.fields = text(x.fields, "kind", kind)
@@ -153,7 +154,7 @@ func (l *Log) submit(ctx context.Context, x *item) (seq uint64, err error) {
 	select {
 	case err := <-x.done:
 		seq = x.seq
-		items.Put(x)
+		l.items.Put(x)
 		return seq, err
 	case <-ctx.Done():
 		if err := l.abandon(ctx, x); err != nil {
