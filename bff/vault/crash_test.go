@@ -32,7 +32,7 @@ func TestT066KillLosesNothing(t *testing.T) {
 	if s := os.Getenv("LOCUM_KILLS"); s != "" {
 		n, _ = strconv.Atoi(s)
 	}
-	base := t.TempDir()
+	base := memoryDir(t) // a process that is killed takes no page cache with it
 	if err := vault.CreateKeyFile(filepath.Join(base, "key")); err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func TestT062WhatTheMarkTells(t *testing.T) {
 		{"the mark removed", absent, nil, nil, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			dir, key := t.TempDir(), newKey(t)
+			dir, key := memoryDir(t), newKey(t)
 			path := filepath.Join(dir, vault.FileName)
 			mustClose(t, mustOpen(t, dir, key))
 			before := readFile(t, path)

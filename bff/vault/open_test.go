@@ -22,7 +22,7 @@ import (
 // sample makes a closed database with a few records of some size.
 func sample(t testing.TB, key vault.MasterKey) (dir string, content []byte) {
 	t.Helper()
-	dir = t.TempDir()
+	dir = memoryDir(t)
 	v := mustOpen(t, dir, key)
 	for _, id := range []string{"a", "b", "c"} {
 		mustPut(t, v, vault.Connections, id, &vault.Connection{ID: id, Access: secret.New(strings.Repeat("x", 1500))})

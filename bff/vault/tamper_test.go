@@ -24,7 +24,7 @@ type tampered struct {
 // wholeVault writes the records one at a time, to learn where each of them comes to lie.
 func wholeVault(t *testing.T) *tampered {
 	t.Helper()
-	w := &tampered{dir: t.TempDir(), key: newKey(t), rows: map[string][]byte{}}
+	w := &tampered{dir: memoryDir(t), key: newKey(t), rows: map[string][]byte{}}
 	known := map[string]bool{}
 	for _, record := range []string{"connections/u1", "connections/u2", "client_secrets/jane", "client_secrets/other",
 		"sessions/u1", "accounts/u1"} {
