@@ -55,7 +55,7 @@ func (c *clinic) forgetPromise(i int) {
 func (c *clinic) expected(n int) int { return int(math.Ceil(float64(n) * (1 - c.missed))) }
 
 // promise keeps a place for x at the time given and answers when to come back. Of the places there are MaxQueue, and for
-// one practitioner a twenty-fifth of them: who has those already is told the time of one of them, so that a caller who
+// one practitioner a tenth of them: who has those already is told the time of one of them, so that a caller who
 // asks again and again gathers none.
 func (c *clinic) promise(x *claim, at, now time.Duration) time.Duration {
 	switch {
@@ -96,9 +96,9 @@ func (c *clinic) keep(now time.Duration) {
 	}
 }
 
-// idleShare is the part of a rule's permits that may lie idle for promises: one in fifty. A permit kept for somebody who
+// idleShare is the part of a rule's permits that may lie idle for promises: one in a hundred. A permit kept for somebody who
 // comes a second late costs a sixtieth of a minute's permit; what those cost who never come is bounded by this alone.
-const idleShare = 50
+const idleShare = 100
 
 // begin charges what lay idle since the last time and starts to set aside anew.
 func (r *rule) begin(now time.Duration) {

@@ -44,10 +44,10 @@ func TestT107RudeCallers(t *testing.T) {
 		limits throttle.Limits
 		scarce func(throttle.Limits) throttle.Limit
 	}{
-		{"endpoint", 5, throttle.Limits{Endpoint: jane.Endpoint}, func(l throttle.Limits) throttle.Limit { return l.Endpoint }},
-		{"clinic", 2, jane, func(l throttle.Limits) throttle.Limit { return l.Clinic }},
-		{"scaled", 5, throttle.Limits{Endpoint: throttle.Limit{N: 100, Window: 3 * time.Second}}, func(l throttle.Limits) throttle.Limit { return l.Endpoint }},
-		{"small", 10, throttle.Limits{Endpoint: throttle.Limit{N: 40, Window: 3 * time.Second}, Clinic: throttle.Limit{N: 45, Window: 11 * time.Second}},
+		{"endpoint", 3, throttle.Limits{Endpoint: jane.Endpoint}, func(l throttle.Limits) throttle.Limit { return l.Endpoint }},
+		{"clinic", 1, jane, func(l throttle.Limits) throttle.Limit { return l.Clinic }},
+		{"scaled", 3, throttle.Limits{Endpoint: throttle.Limit{N: 100, Window: 3 * time.Second}}, func(l throttle.Limits) throttle.Limit { return l.Endpoint }},
+		{"small", 6, throttle.Limits{Endpoint: throttle.Limit{N: 40, Window: 3 * time.Second}, Clinic: throttle.Limit{N: 45, Window: 11 * time.Second}},
 			func(l throttle.Limits) throttle.Limit { return l.Clinic }},
 	}
 	for _, rule := range rules {

@@ -15,7 +15,7 @@ import (
 )
 
 // TestT106EqualShares: ten practitioners ask without end. Whether all ask as much or one of them twenty times as much, they
-// get about the same, nothing is left over, and nobody goes without for two windows.
+// get about the same, nothing is left over, and nobody goes without for three windows.
 func TestT106EqualShares(t *testing.T) {
 	const rtt, windows = 200 * time.Millisecond, 20
 	cases := []struct {
@@ -67,7 +67,7 @@ func TestT106EqualShares(t *testing.T) {
 				jain := sum * sum / (squares * float64(len(got)))
 				used := sum / windows / float64(limits.Endpoint.N)
 				t.Logf("%v: Jain's index %.3f, %.1f %% of the safe bound used, nobody without for longer than %s", got, jain, 100*used, longest)
-				if jain < c.jain || used < 0.97 || longest > 2*cycle {
+				if jain < c.jain || used < 0.97 || longest > 3*cycle {
 					t.Errorf("Jain's index %.3f, want %.2f; %.1f %% used; %s without", jain, c.jain, 100*used, longest)
 				}
 				if least := slices.Min(got[:]) / windows; least < 8 {

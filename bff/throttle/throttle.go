@@ -27,7 +27,7 @@ type Config struct {
 	// about time that the bound rests on.
 	Orphan time.Duration
 	// MaxQueue is how many calls may wait per clinic [200], a quarter of them of one practitioner. As many refused calls
-	// find their place kept, a twenty-fifth of them of one practitioner.
+	// find their place kept, a tenth of them of one practitioner.
 	MaxQueue int
 	// MaxKeys is how many clinics and classes are remembered [10,000]. Idle ones are forgotten, busy ones never.
 	MaxKeys int
@@ -51,7 +51,7 @@ func (c Config) withDefaults() Config {
 
 func (c Config) ownQueue() int { return max(10, c.MaxQueue/4) }
 
-func (c Config) ownPromises() int { return max(1, c.MaxQueue/25) }
+func (c Config) ownPromises() int { return max(1, c.MaxQueue/10) }
 
 // Request says whose turn is asked for. Clinic is unique over all platforms and Class is a fixed name of the platform's
 // table, never a part of a request path: nobody outside can mint keys.

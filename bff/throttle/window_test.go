@@ -105,7 +105,7 @@ func TestT101NoWindowOverflows(t *testing.T) {
 }
 
 func saturate(t *testing.T, both throttle.Limits, seed uint64) {
-	const users, runs, orphan = 100, 6 * time.Minute, 12 * time.Second
+	const users, runs, orphan = 100, 3 * time.Minute, 12 * time.Second
 	l := throttle.New(throttle.Config{Margin: 1, Orphan: orphan})
 	seen := &counter{begin: time.Now(), class: map[string][]time.Duration{}}
 	ctx, cancel := context.WithTimeout(t.Context(), runs)
