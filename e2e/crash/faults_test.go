@@ -13,12 +13,15 @@ import (
 
 // journey is a practitioner in the middle of their day: signed in twice, with a connection, on a running server.
 type journey struct {
-	t        *testing.T
-	site     *site
-	process  *process
-	b, spare *browser
-	id       string // of the connection
-	back     string // an authorization that has been allowed, on its way back
+	t       *testing.T
+	site    *site
+	process *process
+	b       *browser
+	spare   string // another session
+	id      string // of the connection
+	state   string // of an authorization that has been allowed
+	back    string // its way back
+	out     bool   // the spare session was acknowledged as signed out
 }
 
 // deed is something that must be stored. done says whether an answer acknowledges it.
@@ -39,8 +42,8 @@ func deeds() []deed {
 			_, a, err := j.b.begin("jane-sandbox", j.site.sandbox.Clinics()[1].URL, newState())
 			return a, err
 		}, is(http.StatusOK)},
-		{"callback", func(j *journey) (answer, error) { return j.b.callback(j.back) }, is(http.StatusSeeOther)},
-		{"sign-out", func(j *journey) (answer, error) { return j.spare.signOut() }, is(http.StatusSeeOther)},
+		{"callback", (*journey).comeBack, is(http.StatusSeeOther)},
+		{"sign-out", func(j *journey) (answer, error) { return j.b.as(j.spare).signOut() }, is(http.StatusSeeOther)},
 		{"disconnect", func(j *journey) (answer, error) { return j.b.disconnect(j.id) }, is(http.StatusOK)},
 	}
 }
@@ -51,6 +54,19 @@ func (j *journey) refresh() (answer, error) {
 	return j.call()
 }
 
+// comeBack finishes the authorization. Where the outcome that it is answered with is no connection, it counts as refused.
+func (j *journey) comeBack() (answer, error) {
+	a, err := j.b.callback(j.back)
+	if err != nil || a.status != http.StatusSeeOther {
+		return a, err
+	}
+	outcome, _, err := j.b.outcome(j.state)
+	if outcome.Code != shared.OutcomeConnected {
+		a.status = http.StatusServiceUnavailable
+	}
+	return a, err
+}
+
 func (j *journey) call() (answer, error) { return j.b.call(j.id, "GET", "/appointments", "") }
 
 // begin starts the server and brings the practitioner to where they are.
@@ -58,13 +74,13 @@ func (s *site) begin(t *testing.T) *journey {
 	t.Helper()
 	here := *s
 	here.t = t
-	j := &journey{t: t, site: &here, process: here.start().serving(), spare: here.practitioner("ada")}
+	j := &journey{t: t, site: &here, process: here.start().serving(), spare: here.practitioner("ada").session}
 	if s.stays == "" {
 		s.stays = here.practitioner("ben").session
 	}
 	j.b = here.browser().as(s.stays)
 	j.id = j.b.connected()
-	_, j.back = j.b.approved()
+	j.state, j.back = j.b.approved()
 	return j
 }
 
@@ -77,6 +93,7 @@ func (j *journey) changes() (done []string) {
 		}
 		if d.done(a) {
 			done = append(done, d.name)
+			j.out = j.out || d.name == "sign-out"
 		}
 	}
 	return done
@@ -89,7 +106,7 @@ func (j *journey) works(when string) {
 		a, err := j.b.get(shared.PathReady)
 		return err == nil && a.status == http.StatusOK
 	})
-	_, j.back = j.b.approved()
+	j.state, j.back = j.b.approved()
 	if done := j.changes(); len(done) != len(deeds())-1 {
 		j.t.Errorf("%s only %v work", when, done)
 	}
@@ -114,6 +131,9 @@ func (j *journey) restarts(f fate) {
 	defer j.process.kill()
 	if a, err := j.b.get(shared.PathSession); err != nil || a.status != http.StatusOK {
 		j.t.Errorf("LOST: a session: %v %v", a, err)
+	}
+	if a, err := j.b.as(j.spare).get(shared.PathSession); j.out && (err != nil || a.status != http.StatusUnauthorized) {
+		j.t.Errorf("RESURRECTED: a session that was signed out: %v %v", a, err)
 	}
 	a, err := j.call()
 	works, missing := a.status == http.StatusOK, a.status == http.StatusNotFound
@@ -193,8 +213,10 @@ func fatal(t *testing.T, s *site, d deed, rule, cause string) (hit bool) {
 		t.Errorf("%v instead of 503", a)
 	}
 	j.alive(d.name != "refresh")
-	if done := j.changes(); len(done) > 0 {
-		t.Errorf("acknowledged after the fault: %v", done)
+	for _, done := range j.changes() {
+		if done != "sign-out" || d.name != done { // which may have been stored before the fault: the restart will tell
+			t.Errorf("acknowledged after the fault: %s", done)
+		}
 	}
 	if a, err := j.b.get(shared.PathReady); err != nil || a.status != http.StatusServiceUnavailable {
 		t.Errorf("/readyz: %v %v", a, err)

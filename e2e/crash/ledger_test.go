@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -234,8 +235,19 @@ func (l *ledger) explain() {
 			reason = one.who
 		}
 		if !l.replayed[reason] {
-			l.t.Errorf("connection %s says that the platform ended it, and nothing explains that", one.connection)
+			l.t.Errorf("connection %s says that the platform ended it, and nothing explains that: %s\n%s", one.connection, reason, l.history(reason))
 		}
 	}
 	l.told = nil
+}
+
+// history is when the refresh tokens of a chain were presented, and how that was answered.
+func (l *ledger) history(chain string) string {
+	var b strings.Builder
+	for _, r := range l.box.Requests(sandbox.EndpointRefresh) {
+		if token := r.Form().Get("refresh_token"); l.chain[token] == chain {
+			fmt.Fprintf(&b, "%s number %d: %d\n", r.Time.Format("15:04:05.000"), l.index[token], r.Status)
+		}
+	}
+	return b.String()
 }
