@@ -92,11 +92,9 @@ func (s *Server) endSession(c *fiber.Ctx, e *exchange) error {
 	if err := s.sessions.End(current.ID); err != nil {
 		return err
 	}
-	if err := s.connect.Forget(current.ID); err != nil {
-		return err
-	}
-	return s.audit.Note(audit.Event{Kind: "sign_out", RequestID: e.id, Practitioner: current.Practitioner,
-		Session: current.ID, Remote: e.remote.String()})
+	forgotten := s.connect.Forget(current.ID)
+	return errors.Join(forgotten, s.audit.Note(audit.Event{Kind: "sign_out", RequestID: e.id, Practitioner: current.Practitioner,
+		Session: current.ID, Remote: e.remote.String()}))
 }
 
 // call is the context of one call into the rooms below: it outlives a caller who leaves and ends with the server.
