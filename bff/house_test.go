@@ -43,7 +43,6 @@ var mayImport = map[string]string{
 	"e2e":              "bff/demo bff/sandbox shared",
 	"e2e/crash":        "bff/sandbox",
 	"e2e/wire":         "bff/demo bff/sandbox",
-	"e2e/cve":          "bff/demo bff/sandbox shared",
 	"cmd/bench":        "bff/sandbox bff/vault shared",
 }
 
