@@ -95,7 +95,7 @@ var requestPasts = []past{
 // send is one request as bytes on a connection of its own; a body stands behind a line "".
 func (h *house) send(t *testing.T, method, target string, lines ...string) answer {
 	t.Helper()
-	text := wire.Head(method, target, h.host) 
+	text := wire.Head(method, target, h.host)
 	body := ""
 	for i, line := range lines {
 		if line == "" {
