@@ -203,6 +203,7 @@ func TestT092CallerBehindProxies(t *testing.T) {
 		{"trusted hop at the end", true, "203.0.113.9, 198.51.100.7, 127.0.0.1", "remote=198.51.100.7"},
 		{"forged zone", true, "fe80::1%CANARY", "remote=fe80::1"},
 		{"nonsense", true, "203.0.113.9, unknown", "remote=127.0.0.1"},
+		{"trusted hops alone", true, "127.0.0.3, 127.0.0.2", "remote=127.0.0.3"},
 		{"none", true, "", "remote=127.0.0.1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
