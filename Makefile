@@ -24,7 +24,7 @@ test: setup build vet ## install what the tests need and run everything: unit, s
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 14m ./...
 
 .PHONY: setup
-setup: ## install Debian's chromium and gcc where they are missing
+setup: ## install Debian's chromium, gcc and nginx where they are missing
 	@.ci/setup
 
 .PHONY: wasm

@@ -37,7 +37,7 @@ http {
   client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
   log_format probe 'request $upstream_http_locum_request_id $status "$upstream_status" $request_uri';
   access_log %[1]s/access.log probe;
-  client_header_timeout 500ms; client_body_timeout 500ms; keepalive_timeout 500ms; lingering_timeout 500ms;
+  client_header_timeout 1s; client_body_timeout 1s; keepalive_timeout 1s; lingering_timeout 1s;
   upstream locum { server %[4]s; keepalive 2; }
   server {
     listen %[3]s; %[2]s
@@ -58,9 +58,9 @@ defaults
   http-reuse always
   timeout connect 5s
   timeout server 20s
-  timeout client 500ms
-  timeout http-request 500ms
-  timeout http-keep-alive 500ms
+  timeout client 1s
+  timeout http-request 1s
+  timeout http-keep-alive 1s
 frontend all
   bind %[3]s
   %[2]s
