@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 )
 
 // ErrMarshal is the answer of every attempt to encode a secret.
@@ -54,6 +55,14 @@ func (s String) Reveal() string {
 
 // Empty says whether there is no value.
 func (s String) Empty() bool { return s.v == nil }
+
+// Clone is the same value in memory of its own: a value cut out of a larger text keeps all of that text alive.
+func (s String) Clone() String {
+	if s.v == nil {
+		return String{}
+	}
+	return New(strings.Clone(*s.v))
+}
 
 // Equal compares in constant time; digests are compared, so that the lengths do not show either.
 func (s String) Equal(other String) bool {

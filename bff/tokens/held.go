@@ -1,9 +1,12 @@
 package tokens
 
 import (
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unique"
 
 	"locum/bff/oauth"
 	"locum/bff/secret"
@@ -61,19 +64,46 @@ type Lease struct {
 	Generation                   uint64
 }
 
+// lean gives what memory keeps of a record. A string read from the vault is a piece of its whole record, so that one id
+// would keep the refresh token in memory; and what many connections have in common is kept once.
+func lean(c vault.Connection) vault.Connection {
+	c.ID, c.Subject = strings.Clone(c.ID), strings.Clone(c.Subject)
+	for _, p := range []*string{&c.Practitioner, &c.Platform, &c.Clinic, &c.ClinicName, &c.State, &c.Cause} {
+		*p = unique.Make(*p).Value()
+	}
+	c.Access = c.Access.Clone()
+	for _, list := range []*[]string{&c.Scopes, &c.Requested, &c.Roles, &c.StaffMembers} {
+		if *list == nil {
+			continue
+		}
+		kept := make([]string, len(*list))
+		for i, v := range *list {
+			kept[i] = unique.Make(v).Value()
+		}
+		*list = kept
+	}
+	if slices.Equal(c.Scopes, c.Requested) {
+		c.Requested = c.Scopes
+	}
+	return c
+}
+
 func hold(c vault.Connection) *held {
+	c = lean(c)
 	h := &held{
 		id: c.ID, practitioner: c.Practitioner, platform: c.Platform, clinic: c.Clinic, subject: c.Subject,
 		turn: make(chan struct{}, 1),
 	}
-	h.now.Store(currentOf(c))
+	h.now.Store(currentFrom(c))
 	return h
 }
 
 // currentOf counts every lifetime from the receipt of the answer, never from the token's own exp: the platform's clock
 // may be wrong. Within a process ReceivedAt carries a monotonic reading; a record read back from the vault has only the
 // wall clock, and one that lies in the future then counts as run out.
-func currentOf(c vault.Connection) *current {
+func currentOf(c vault.Connection) *current { return currentFrom(lean(c)) }
+
+func currentFrom(c vault.Connection) *current {
 	live := c.ReceivedAt.Add(c.ExpiresIn)
 	if c.Access.Empty() || c.ReceivedAt.After(time.Now()) {
 		live = time.Time{}

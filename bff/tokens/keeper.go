@@ -78,7 +78,8 @@ func (k *Keeper) load() ([]vault.Connection, error) {
 		left = nil
 		return vault.Connections.Each(tx, func(c vault.Connection) error {
 			if c.State != statePending {
-				k.conns[c.ID] = hold(c)
+				h := hold(c)
+				k.conns[h.id] = h
 			}
 			if c.State == statePending || c.Phase == phaseAnswered {
 				left = append(left, c)
