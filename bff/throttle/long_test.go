@@ -34,9 +34,9 @@ func patient(ctx context.Context, l *throttle.Limiter, r throttle.Request, rnd *
 }
 
 // TestT101Long: 64 practitioners ask for more than they can have, at Jane's own limits over seven endpoints for half an
-// hour, and for windows of three seconds: 2,000, or ten thousand where LOCUM_SATURATE is set (`make saturate`). The margin is a nanosecond, so the bound is tight.
+// hour, and for windows of three seconds: a thousand, or ten thousand where LOCUM_SATURATE is set (`make saturate`). The margin is a nanosecond, so the bound is tight.
 func TestT101Long(t *testing.T) {
-	windows := 2000
+	windows := 1000
 	if os.Getenv("LOCUM_SATURATE") != "" {
 		windows = 10_000
 	}

@@ -96,9 +96,9 @@ func (c *clinic) keep(now time.Duration) {
 	}
 }
 
-// idleShare is the part of a rule's permits that may lie idle for promises: one in a hundred. A permit kept for somebody who
+// idleShare is the part of a rule's permits that may lie idle for promises: one in fifty. A permit kept for somebody who
 // comes a second late costs a sixtieth of a minute's permit; what those cost who never come is bounded by this alone.
-const idleShare = 100
+const idleShare = 50
 
 // begin charges what lay idle since the last time and starts to set aside anew.
 func (r *rule) begin(now time.Duration) {
