@@ -84,6 +84,7 @@ type Server struct {
 	life    context.Context // ends when Close begins: calls under way are told
 	end     context.CancelFunc
 	chores  sync.WaitGroup
+	paced   int // the garbage collector's percentage, once set; the sweep's own
 	closing sync.Once
 	closed  error
 }
@@ -95,6 +96,7 @@ const (
 	headerLimit = 16 << 10
 	lastWait    = 20 * time.Second // for answers under way when Serve ends
 	sweepEvery  = time.Minute
+	firstRest   = time.Second // after the start, which reads everything
 	anchorEvery = time.Hour
 )
 
@@ -205,10 +207,12 @@ func unlessClosed(err error) error {
 	return err
 }
 
-// sweep deletes ended sessions, and logs an anchor of the audit trail now and then, until Close.
+// sweep deletes ended sessions, gives memory back, and logs an anchor of the audit trail now and then, until Close.
 func (s *Server) sweep() {
 	defer s.chores.Done()
 	ticker, anchors := time.NewTicker(sweepEvery), time.NewTicker(anchorEvery)
+	started := time.NewTimer(firstRest)
+	defer started.Stop()
 	defer ticker.Stop()
 	defer anchors.Stop()
 	for {
@@ -217,7 +221,10 @@ func (s *Server) sweep() {
 			return
 		case <-anchors.C:
 			s.logAnchor()
+		case <-started.C:
+			s.rest()
 		case <-ticker.C:
+			s.rest()
 			if _, err := s.sessions.Sweep(); err != nil {
 				s.log.Warn("ended sessions could not be deleted", "error", err)
 			}
