@@ -41,7 +41,7 @@ func (s *stage) saturate(ctx context.Context, p plan, list requests) (q quota, e
 	defer l.close()
 	rate := overload * scaled.endpoint * int(time.Second) / int(scaledCycle)
 	s.upstream.watch()
-	paced, err := l.pace(list, rate, rate*int(p.quota/time.Second))
+	paced, err := l.pace(list, rate, int(p.quota*time.Duration(rate)/time.Second))
 	if err != nil {
 		return q, err
 	}

@@ -20,13 +20,20 @@ type plan struct {
 	paced        time.Duration // how long
 	rest         time.Duration // before memory is read
 	herd         int
+	life         time.Duration // of the herd's tokens
 	stored       []int
 	quota        time.Duration
 }
 
 var full = plan{
-	starts: 10, conns: 64, rounds: 9, small: 8000, large: 4000, rate: 1000, paced: 5 * time.Second, rest: 5 * time.Second,
-	herd: 500, stored: []int{1000, 10_000}, quota: 12 * time.Second,
+	starts: 10, conns: 64, rounds: 15, small: 4000, large: 1500, rate: 1000, paced: 4 * time.Second, rest: 3 * time.Second,
+	herd: 500, life: 3 * time.Second, stored: []int{1000, 10_000}, quota: 12 * time.Second,
+}
+
+// smoke does a little of everything, to see that it can be done.
+var smoke = plan{
+	starts: 1, conns: 4, rounds: 1, small: 20, large: 10, rate: 100, paced: 100 * time.Millisecond, herd: 20, life: time.Second,
+	stored: []int{50}, quota: 100 * time.Millisecond,
 }
 
 // report is everything that was measured.
@@ -54,7 +61,8 @@ type stored struct {
 	perCall     time.Duration
 }
 
-// run measures everything and prints it.
+// run measures everything and prints it. Without a dir it makes one beside the binary, on the disk that is meant, and
+// removes it.
 func run(ctx context.Context, binary, dir string, p plan, out io.Writer) (err error) {
 	binary, err = filepath.Abs(binary)
 	if err != nil {
@@ -66,33 +74,45 @@ func run(ctx context.Context, binary, dir string, p plan, out io.Writer) (err er
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
+	r, err := measure(ctx, binary, dir, p)
+	if err != nil {
+		return err
+	}
+	return r.print(out)
+}
+
+// measure follows the plan. dir is made where it is not there, and left as it is.
+func measure(ctx context.Context, binary, dir string, p plan) (*report, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
 	c := allCores()
 	if err := c.settle(); err != nil {
-		return err
+		return nil, err
 	}
 	s, err := newStage(ctx, binary, dir, c)
 	if err != nil {
-		return fmt.Errorf("set up: %w", err)
+		return nil, fmt.Errorf("set up: %w", err)
 	}
 	defer s.close()
 	r := &report{plan: p, began: time.Now()}
 	who, connection, err := s.coldStarts(ctx, p, r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.underLoad(ctx, p, r, who, connection); err != nil {
-		return err
+		return nil, err
 	}
 	for _, n := range p.stored {
 		if err := s.withStored(ctx, p, r, n); err != nil {
-			return fmt.Errorf("%d connections: %w", n, err)
+			return nil, fmt.Errorf("%d connections: %w", n, err)
 		}
 	}
 	if r.quota, err = s.saturate(ctx, p, who.calls(connection, smallPath)); err != nil {
-		return fmt.Errorf("the limiter: %w", err)
+		return nil, fmt.Errorf("the limiter: %w", err)
 	}
 	r.took = time.Since(r.began)
-	return r.print(out)
+	return r, nil
 }
 
 // coldStarts makes the one connection, then starts Locum again and again.
@@ -148,7 +168,7 @@ func (s *stage) underLoad(ctx context.Context, p plan, r *report, who *practitio
 	}
 	r.latency, r.rivalsRSS = map[string]latencies{}, map[string]int64{}
 	for _, c := range all {
-		paced, err := c.load.pace(c.small, p.rate, p.rate*int(p.paced/time.Millisecond)/1000)
+		paced, err := c.load.pace(c.small, p.rate, int(p.paced*time.Duration(p.rate)/time.Second))
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
@@ -158,7 +178,7 @@ func (s *stage) underLoad(ctx context.Context, p plan, r *report, who *practitio
 		}
 	}
 	r.busy = r.rivalsRSS["locum"]
-	if r.herd, err = s.stampede(who, p.herd); err != nil {
+	if r.herd, err = s.stampede(who, p); err != nil {
 		return fmt.Errorf("the herd: %w", err)
 	}
 	time.Sleep(p.rest)
