@@ -146,7 +146,7 @@ func TestT119WrongCodesAreThrottled(t *testing.T) {
 			}
 		}
 		if refused < 75 || throttled.RetryAfter <= 0 {
-			t.Errorf("%d of 100 wrong codes were not looked at, wait %v", refused, throttled)
+			t.Fatalf("%d of 100 wrong codes were not looked at, wait %v", refused, throttled)
 		}
 		if err := wrong("192.0.2.2"); !errors.Is(err, account.ErrSetupCode) {
 			t.Errorf("another address: %v", err)
