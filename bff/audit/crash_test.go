@@ -108,6 +108,32 @@ func kill(t *testing.T, path string, after time.Duration) (anchors []audit.Ancho
 	return anchors[max(0, len(anchors)-50):] // one cut off in the middle would not parse
 }
 
+// TestAnEmptyHeadFileIsNone: a crash between making the head file and writing it must not keep the log from being opened.
+// Beside a log that has lines it counts as missing, which the log then says.
+func TestAnEmptyHeadFileIsNone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	empty := func() {
+		t.Helper()
+		if err := os.WriteFile(audit.HeadFile(path), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	empty()
+	l := mustOpen(t, path)
+	mustBegin(t, l)
+	l.Close()
+	if r := mustVerify(t, path); len(r.Gaps) > 0 {
+		t.Errorf("a first start: %+v", r)
+	}
+	empty()
+	l = mustOpen(t, path)
+	mustBegin(t, l)
+	l.Close()
+	if r := mustVerify(t, path); len(r.Gaps) != 1 {
+		t.Errorf("emptied under a log with lines: %+v", r)
+	}
+}
+
 // TestT113PowerCutNeverCriesWolf: after a power cut the disk has some older state of the head file, and of the log at
 // least what was synced by then, more or less of the rest, perhaps with holes. Whatever it is, the log holds and goes on.
 func TestT113PowerCutNeverCriesWolf(t *testing.T) {

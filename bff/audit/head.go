@@ -72,23 +72,26 @@ func openHead(key, content []byte) (at chain, err error) {
 }
 
 // readHead reads the head file of the log at path: an error of the os package, or errHeadBroken. It reads again what a
-// running log may have been writing in that moment.
+// running log may have been writing in that moment. An empty file is none: a crash came between making and writing it.
 func readHead(path string, key []byte) (at chain, err error) {
 	for range 50 {
 		var f *os.File
 		if f, err = os.Open(HeadFile(path)); err != nil {
 			return chain{}, err
 		}
-		content, err := io.ReadAll(io.LimitReader(f, 1<<10))
+		content, failed := io.ReadAll(io.LimitReader(f, 1<<10))
 		_ = f.Close()
-		if err != nil {
-			return chain{}, err
+		if failed != nil {
+			return chain{}, failed
 		}
 		if at, err = openHead(key, content); err == nil {
 			return at, nil
 		}
+		if len(content) == 0 {
+			err = fmt.Errorf("%s is empty: %w", HeadFile(path), os.ErrNotExist)
+		}
 	}
-	return chain{}, errHeadBroken
+	return chain{}, err
 }
 
 // attachHead opens the head file, or makes one, and has it name the last line on the disk, durably.
