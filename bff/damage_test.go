@@ -141,6 +141,7 @@ func TestT061TwoPractitionersRowsExchanged(t *testing.T) {
 // TestT061OneDamagedRecordCostsThatRecordAlone damages one record of each kind. Locum starts, whoever owns it is told
 // truthfully, and everybody else works: signed in, beginning an authorization and finishing it.
 func TestT061OneDamagedRecordCostsThatRecordAlone(t *testing.T) {
+	tab := clientState()
 	for bucket, check := range map[string]func(*testing.T, *bench, browser, browser){
 		"sessions": func(t *testing.T, b *bench, one, two browser) {
 			a, z := one.read(shared.PathSession).status, two.read(shared.PathSession).status
@@ -161,7 +162,12 @@ func TestT061OneDamagedRecordCostsThatRecordAlone(t *testing.T) {
 				t.Errorf("signing in answers %v", tried)
 			}
 		},
-		"outcomes": nil,
+		"outcomes": func(t *testing.T, b *bench, one, _ browser) {
+			a := one.change("POST", shared.PathOutcome, shared.OutcomeRequest{ClientState: tab})
+			if a.status != http.StatusNotFound {
+				t.Errorf("the tab whose outcome is damaged: %d %s", a.status, a.body)
+			}
+		},
 		"attempts": nil,
 		"client_secrets": func(t *testing.T, b *bench, one, _ browser) {
 			for _, p := range []string{"jane", "jane-two"} {
@@ -172,7 +178,9 @@ func TestT061OneDamagedRecordCostsThatRecordAlone(t *testing.T) {
 		t.Run(bucket, func(t *testing.T) {
 			b := open(t, nil)
 			one, two := b.signIn(loginOne), b.signIn(loginTwo)
-			one.connect("jane", 0, "robin@example.test")                 // leaves an outcome
+			back, err := b.sandbox.Approve(one.begin("jane", b.sandbox.Clinics()[0].URL, tab), "robin@example.test", false)
+			must(t, err)
+			one.callback(back)                                           // leaves an outcome
 			one.begin("jane", b.sandbox.Clinics()[1].URL, clientState()) // and this an attempt
 			b.restart(damageRows(bucket, 1))
 			if check != nil {

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -125,5 +126,19 @@ func mustDo(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestRootHoldsBucketsAlone turns a bucket into a value, by one bit: bbolt would call it a bucket all the same.
+func TestRootHoldsBucketsAlone(t *testing.T) {
+	content := smallBolt(t, filepath.Join(t.TempDir(), "small.db"), 3)
+	meta, err := findMeta(bytes.NewReader(content), uint64(len(content)))
+	mustDo(t, err)
+	if _, err := checkPages(bytes.NewReader(content)); err != nil {
+		t.Fatal(err)
+	}
+	content[meta.root*meta.pageSize+pageHeader] ^= bucketLeaf
+	if _, err := checkPages(bytes.NewReader(content)); err == nil {
+		t.Error("a value among the buckets passes")
 	}
 }

@@ -37,6 +37,9 @@ func FuzzSeal(f *testing.F) {
 		mustNotOpen(t, seal, "truncated", bucket, key, value[:bit/8])
 		mustNotOpen(t, seal, "longer", bucket, key, append(bytes.Clone(value), 0))
 		mustNotOpen(t, seal, "other bucket", bucket+"x", key, value)
+		if other := strings.Repeat("x", len(bucket)); other != bucket {
+			mustNotOpen(t, seal, "other bucket of the same length", other, key, value)
+		}
 		mustNotOpen(t, seal, "other key", bucket, append(bytes.Clone(key), 0), value)
 		mustNotOpen(t, seal, "bucket and key shifted", bucket+string(key), nil, shifted(value, key))
 	})
