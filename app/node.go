@@ -141,10 +141,18 @@ func (n *node) element() ui.UI {
 	return e.Body(within...)
 }
 
-// text is a run of words; go-app escapes it.
+// text is a run of words; go-app escapes it. Marks that turn a line around are left out: one in a patient's name would
+// reorder what stands beside it (Unicode TR #9 §2; right-to-left letters need none of them).
 type text string
 
-func (t text) element() ui.UI { return ui.Text(string(t)) }
+func (t text) element() ui.UI { return ui.Text(strings.Map(upright, string(t))) }
+
+func upright(r rune) rune {
+	if r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' {
+		return -1
+	}
+	return r
+}
 
 // when draws a part under a condition.
 func when(condition bool, draw func() part) part {
