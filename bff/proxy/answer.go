@@ -22,6 +22,8 @@ func (c *call) answer(status int) error {
 		return c.success(status)
 	case status < 400: // never followed: the token is for this host alone
 		return c.unusable(fmt.Errorf("status %d", status))
+	case browserRepeats(status):
+		return c.broken(status)
 	case status < 500:
 		if faults := c.faults(status); faults != nil {
 			c.out.SetBodyRaw(faults)
@@ -31,6 +33,19 @@ func (c *call) answer(status int) error {
 		return c.pass(status)
 	}
 	return c.broken(status)
+}
+
+const statusTooEarly = 425 // RFC 8470 §5.2; fasthttp has no name for it
+
+// browserRepeats says of a refusal that a browser takes it for the connection's, and not the request's: it then asks for a
+// password of a proxy's (407), or sends the request once more by itself, a write too (RFC 9110 §15.5.9 and §15.5.20, RFC
+// 8470 §5.2). That would cost a second permit, and could do a thing twice (T084). What became of the request is unknown.
+func browserRepeats(status int) bool {
+	switch status {
+	case fasthttp.StatusProxyAuthRequired, fasthttp.StatusRequestTimeout, fasthttp.StatusMisdirectedRequest, statusTooEarly:
+		return true
+	}
+	return false
 }
 
 // success passes on JSON, and answers without a body.

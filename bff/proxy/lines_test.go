@@ -152,12 +152,24 @@ func TestConnectionEnds(t *testing.T) {
 	r := newRig(t, setup{fakes: []*fake{f}})
 	for header, kept := range map[string]int{
 		"X: y": 1, "Connection: keep-alive": 1, "Connection: Keep-Alive": 1, "Connection: close": 0, "Connection: Close": 0,
-		"Connection: keep-alive, close": 0, "Connection: upgrade\r\nUpgrade: h2c": 0,
+		"Connection: keep-alive, close": 0, "Connection: upgrade\r\nUpgrade: h2c": 0, "Connection: close\r\nConnection: keep-alive": 0,
+		"Connection: keep-alive\r\nconnection : CLOSE": 0,
 	} {
 		f.always(reply(200, header+"\r\nContent-Type: application/json", ok))
 		r.mustDo(r.request("GET", patients))
 		if n := r.proxy.Lines(); n != kept {
 			t.Errorf("%q: %d connections kept", header, n)
+		}
+	}
+	for head, kept := range map[string]int{
+		"HTTP/1.1 204 No Content": 1, "HTTP/1.1 204 No Content\r\nContent-Length: 0": 1, "HTTP/1.1 204 No Content\r\nContent-Length: 400": 0,
+		"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked": 0, "HTTP/1.0 204 No Content": 0,
+		"HTTP/1.1 103 Early Hints\r\nConnection: close\r\n\r\nHTTP/1.1 204 No Content": 0,
+	} {
+		f.always(head + "\r\n\r\n")
+		r.mustDo(r.request("GET", patients))
+		if n := r.proxy.Lines(); n != kept {
+			t.Errorf("T082 %q: %d connections kept", head, n)
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -40,6 +39,8 @@ type line struct {
 	out      *bufio.Writer
 	sent     bool
 	failure  error // of the last write
+	left     int   // how many bytes of an answer, however it is framed, may still come
+	cut      error // of the last read
 	look     func(fd uintptr)
 	dead     bool // what look has seen
 	used     bool
@@ -50,6 +51,19 @@ type line struct {
 func (l *line) Write(b []byte) (int, error) {
 	n, err := l.Conn.Write(b)
 	l.sent, l.failure = l.sent || n > 0, err
+	return n, err
+}
+
+// Read is the source of in. Chunk sizes, their extensions, trailers and interim answers count, which have no bound of their
+// own: so many bytes and no more, however little of them is body.
+func (l *line) Read(b []byte) (n int, err error) {
+	if l.left > 0 {
+		n, err = l.Conn.Read(b[:min(len(b), l.left)])
+		l.left -= n
+	} else {
+		err = fasthttp.ErrBodyTooLarge
+	}
+	l.cut = err
 	return n, err
 }
 
@@ -96,14 +110,15 @@ func (s *lines) try(l *line, req *fasthttp.Request, resp *fasthttp.Response, dea
 			s.drop(l)
 		}
 	}()
-	err = s.exchange(l, req, resp, deadline)
-	keep = err == nil && staysOpen(resp) && l.isQuiet()
+	stays, err := s.exchange(l, req, resp, deadline)
+	keep = err == nil && stays && l.isQuiet()
 	return reused && isUnsent(err) && time.Now().Before(deadline), err
 }
 
-func (s *lines) exchange(l *line, req *fasthttp.Request, resp *fasthttp.Response, deadline time.Time) error {
+func (s *lines) exchange(l *line, req *fasthttp.Request, resp *fasthttp.Response, deadline time.Time) (stays bool, err error) {
 	l.used, l.sent, l.failure = true, false, nil
-	err := l.SetDeadline(deadline)
+	l.left, l.cut = 2*s.maxBody+4*maxHeaders, nil
+	err = l.SetDeadline(deadline)
 	if err == nil {
 		err = req.Write(l.out)
 	}
@@ -114,25 +129,15 @@ func (s *lines) exchange(l *line, req *fasthttp.Request, resp *fasthttp.Response
 		err = errUnwritable
 	}
 	if err != nil && !l.sent {
-		return &unsentError{err}
+		return false, &unsentError{err}
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	return readFailure(resp.ReadLimitBody(l.in, s.maxBody))
-}
-
-// staysOpen reads what an answer says of its connection. fasthttp knows "close" alone and in lower case only.
-func staysOpen(resp *fasthttp.Response) bool {
-	if resp.ConnectionClose() || resp.StatusCode() < 200 {
-		return false
+	if stays, err = readAnswer(l.in, resp, s.maxBody); err != nil && l.cut != nil {
+		err = l.cut // fasthttp hides it where it stood in a chunk
 	}
-	for _, v := range resp.Header.PeekAll(fasthttp.HeaderConnection) {
-		if !strings.EqualFold(string(v), "keep-alive") {
-			return false
-		}
-	}
-	return true
+	return stays, readFailure(err)
 }
 
 // isQuiet says that nothing stands behind the answer, neither here nor in TLS, where neither in nor the kernel sees it: a
@@ -228,8 +233,8 @@ func (s *lines) connect(deadline time.Time) (*line, error) {
 }
 
 func newLine(secured, raw net.Conn) *line {
-	l := &line{Conn: secured, secured: secured != raw, in: bufio.NewReaderSize(secured, maxHeaders)}
-	l.out = bufio.NewWriter(l)
+	l := &line{Conn: secured, secured: secured != raw}
+	l.in, l.out = bufio.NewReaderSize(l, maxHeaders), bufio.NewWriter(l)
 	if socket, ok := raw.(syscall.Conn); ok && canPeek {
 		if known, err := socket.SyscallConn(); err == nil {
 			l.raw = known
