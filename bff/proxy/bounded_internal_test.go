@@ -75,6 +75,7 @@ func TestRecordingIsShared(t *testing.T) {
 			t.Error("the later call lost a part of its wait")
 		}
 		time.Sleep(time.Millisecond)
+		synctest.Wait()
 		if first.Err() == nil {
 			t.Error("a record is waited for longer than it may be")
 		}
