@@ -47,7 +47,9 @@ func born(t *testing.T, fresh *site, call, fault string, n int) (hit bool) {
 	log := filepath.Join(t.TempDir(), "strace")
 	args := []string{"-f", "-y", "-qq", "-e", "signal=none", "-o", log, "-e", "trace=" + call, "-e", "inject=" + when(call, fault, n)}
 	if call == "openat" || call == "write" {
-		args = append(args, "-P", s.path("data")) // not what the program itself is made of
+		for _, name := range []string{vault.FileName, vault.FileName + ".mark", "audit.log", "audit.head"} { // and nothing of the program itself
+			args = append(args, "-P", s.path("data", name))
+		}
 	}
 	args = append(append(args, binary), s.command("secret", "set", "jane")...)
 	cmd := exec.Command("strace", args...)
