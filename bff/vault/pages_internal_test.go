@@ -142,3 +142,17 @@ func TestRootHoldsBucketsAlone(t *testing.T) {
 		t.Error("a value among the buckets passes")
 	}
 }
+
+// TestElementsDoNotOverlap lets the first record of an inline bucket lie in the table of its page: overlapping elements could
+// be made to nest without end.
+func TestElementsDoNotOverlap(t *testing.T) {
+	content := smallBolt(t, filepath.Join(t.TempDir(), "small.db"), 3)
+	meta, err := findMeta(bytes.NewReader(content), uint64(len(content)))
+	mustDo(t, err)
+	_, _, value, err := element(content[meta.root*meta.pageSize:][:meta.pageSize], 0, leafPage)
+	mustDo(t, err)
+	order.PutUint32(value[16+pageHeader+4:], elementSize)
+	if _, err := checkPages(bytes.NewReader(content)); err == nil {
+		t.Error("an element in the table of the elements passes")
+	}
+}
