@@ -23,6 +23,7 @@ type fake struct {
 	requests []string
 	times    []time.Time
 	answer   func(request string) (reply string) // "" closes the connection without a byte
+	stream   func(w io.Writer)                   // in the place of answer; the connection ends after it
 	conns    []net.Conn
 	serving  sync.WaitGroup
 }
@@ -102,8 +103,12 @@ func (f *fake) serve(conn net.Conn) {
 			f.mu.Lock()
 			f.requests = append(f.requests, request)
 			f.times = append(f.times, time.Now())
-			answer := f.answer
+			answer, stream := f.answer, f.stream
 			f.mu.Unlock()
+			if stream != nil {
+				stream(conn)
+				return
+			}
 			text := answer(request)
 			if text == "" {
 				return
@@ -175,7 +180,13 @@ func readRequest(in *bufio.Reader) (string, error) {
 func (f *fake) answers(answer func(request string) string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.answer = answer
+	f.answer, f.stream = answer, nil
+}
+
+func (f *fake) streams(stream func(w io.Writer)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stream = stream
 }
 
 func (f *fake) secured(config *tls.Config) {

@@ -10,14 +10,14 @@ import (
 	"locum/bff/audit"
 )
 
-// refusedAnswer has a platform answer a read and a write with text, and checks what becomes of it: an error with the code of
-// a read, the unknown outcome of a write, one request each, permits given back, no connection used again, and no word of the
-// platform's told. It says how long the read took.
-func refusedAnswer(t *testing.T, answer func(string) string, read string) (took time.Duration) {
+// refusedAnswer has a platform answer a read and a write, and checks what becomes of it: an error with the code of a read, the
+// unknown outcome of a write, one request each, permits given back, no connection used again, and no word of the platform's
+// told. It says how long the read took.
+func refusedAnswer(t *testing.T, prepare func(f *fake), read string) (took time.Duration) {
 	t.Helper()
 	f := newFake(t, "127.0.0.1:7001")
 	r := newRig(t, setup{fakes: []*fake{f}})
-	f.answers(answer)
+	prepare(f)
 	began := time.Now()
 	_, err := r.do(r.request("GET", patients))
 	took = time.Since(began)
@@ -58,7 +58,7 @@ func TestT084StatusLine(t *testing.T) {
 	} {
 		t.Run("T084 "+line, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				refusedAnswer(t, func(string) string { return line + rest + andClose }, "platform_bad_answer")
+				refusedAnswer(t, func(f *fake) { f.always(line + rest + andClose) }, "platform_bad_answer")
 			})
 		})
 	}
@@ -106,8 +106,8 @@ func TestT083AmbiguousAnswer(t *testing.T) {
 	} {
 		t.Run("T083 "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				refusedAnswer(t, func(string) string {
-					return "HTTP/" + c.version + " 200 OK\r\nContent-Type: application/json\r\n" + c.head + "\r\n\r\n" + c.body + andClose
+				refusedAnswer(t, func(f *fake) {
+					f.always("HTTP/" + c.version + " 200 OK\r\nContent-Type: application/json\r\n" + c.head + "\r\n\r\n" + c.body + andClose)
 				}, "platform_bad_answer")
 			})
 		})
