@@ -74,6 +74,12 @@ type campaign struct {
 // eight is killed while it starts.
 func (c *campaign) cycle(i int) {
 	p := c.site.start()
+	defer func() {
+		if c.site.t.Failed() {
+			said := p.said()
+			c.site.t.Logf("the server said:\n%s", said[max(0, len(said)-8000):])
+		}
+	}()
 	if c.dice.IntN(8) == 0 {
 		select {
 		case <-time.After(time.Duration(c.dice.IntN(60)) * time.Millisecond):

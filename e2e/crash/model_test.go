@@ -293,7 +293,7 @@ func (p *person) use(b *browser, at place) {
 			p.called(l)
 			return
 		case err == nil && a.code() == shared.CodeReconnectNeeded:
-			p.endedByPlatform(at)
+			p.endedByPlatform(b, at)
 			return
 		case err != nil || time.Now().After(end) || a.status != http.StatusServiceUnavailable:
 			p.lost("connection %s does not work: %v %v", l.id, a, err)
@@ -309,11 +309,20 @@ func (p *person) called(l *link) {
 }
 
 // endedByPlatform notes a connection that says it needs the practitioner; the ledger is asked whether that is true.
-func (p *person) endedByPlatform(at place) {
-	p.links[at].ended = true
+func (p *person) endedByPlatform(b *browser, at place) {
+	l := p.links[at]
+	var shown shared.Connection
+	a, err := b.get(shared.PathConnections + "/" + l.id)
+	if err != nil {
+		return // the server is dead; the next call through it asks again
+	}
+	l.ended = true
+	if _ = json.Unmarshal(a.body, &shown); shown.Cause != "invalid_grant" {
+		p.lost("connection %s has ended for another cause: %v %.300s", l.id, a, a.body)
+	}
 	for _, who := range p.site.sandbox.People() {
 		if who.Login == at.jane {
-			p.ledger.ended(p.links[at].id, who.Subject+" "+p.site.sandbox.Issuer(platforms[at.platform]))
+			p.ledger.ended(l.id, who.Subject+" "+p.site.sandbox.Issuer(platforms[at.platform]))
 		}
 	}
 	p.score.add(func(s *score) { s.reconnects++ })

@@ -209,7 +209,7 @@ func (p *person) touch(b *browser, method, path, body string) error {
 	case err != nil:
 		return err
 	case a.code() == shared.CodeReconnectNeeded:
-		p.endedByPlatform(found[0])
+		p.endedByPlatform(b, found[0])
 	case a.code() == shared.CodeNotFound:
 		p.lost("connection %s in the middle of work", l.id)
 	case a.status == http.StatusServiceUnavailable && a.code() == shared.CodePlatformUnavailable:
