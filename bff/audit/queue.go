@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"slices"
+	"time"
 )
 
 // submit queues a record and waits until it is durable. A record whose answer came is nobody's any more: it is used again.
@@ -60,6 +61,9 @@ func (l *Log) enqueue(x *item) bool {
 		return false
 	}
 	l.queue = append(l.queue, x)
+	if x.done != nil {
+		l.queued++
+	}
 	switch {
 	case x.done != nil || x.note:
 		l.signal()
@@ -92,6 +96,38 @@ func outcomeItem(intent uint64, result string, status int) *item {
 	return &item{fields: number(b, "status", uint64(max(0, status)))}
 }
 
+// pace is how many records a second somebody waits for, as of the last rateOver and more.
+type pace struct {
+	n         int
+	since     time.Time
+	perSecond float64
+}
+
+// isBusy says whether a sync that waits a step will find company. The number that waited for the last sync does not tell:
+// where one thread runs everything, nobody can come while it syncs.
+func (l *Log) isBusy(now time.Time) bool {
+	r := &l.rate
+	if passed := now.Sub(r.since); passed >= rateOver {
+		r.perSecond = float64(r.n) / passed.Seconds()
+		r.n, r.since = 0, now
+	}
+	return r.perSecond >= busyRate
+}
+
+// gather waits while records come that somebody waits for: a step, and another where the last brought an eighth more.
+func (l *Log) gather() {
+	for before, step := 0, 0; step < gatherSteps; step++ {
+		time.Sleep(gatherStep)
+		l.mu.Lock()
+		queued := l.queued
+		l.mu.Unlock()
+		if queued <= before+before/8 {
+			return
+		}
+		before = queued
+	}
+}
+
 // take gives the head of the queue, as much as fits into one write.
 func (l *Log) take() (batch []*item, probe bool) {
 	l.mu.Lock()
@@ -102,7 +138,7 @@ func (l *Log) take() (batch []*item, probe bool) {
 		n++
 	}
 	batch, probe = l.queue[:n:n], l.probe
-	l.queue, l.probe, l.told = l.queue[n:], false, false
+	l.queue, l.probe, l.told, l.queued = l.queue[n:], false, false, 0
 	if len(l.queue) == 0 {
 		l.queue, l.spare = l.spare, nil
 	}

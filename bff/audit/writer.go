@@ -18,12 +18,14 @@ const (
 	maxFrame   = 2 << 10 // of a line, what is not its fields
 )
 
-// A sync costs the same for one record and for fifty, and is most of what a record costs. Where crowd callers waited for
-// the last one, more are under way: the next waits a moment for them. Outcomes wait for company, since nobody waits for
-// them; one that finds none is written by itself.
+// A sync costs the same for one record and for fifty, and is most of what a record costs. Where records come faster than
+// busyRate a second, a sync waits for more of them, step by step while more keep coming. Outcomes wait for company in any
+// case, since nobody waits for them; one that finds none is written by itself.
 const (
-	crowd       = 4
-	gatherFor   = 2 * time.Millisecond
+	busyRate    = 1500
+	rateOver    = 10 * time.Millisecond
+	gatherStep  = time.Millisecond
+	gatherSteps = 4
 	outcomeWait = 10 * time.Millisecond
 )
 
@@ -40,6 +42,7 @@ type Log struct {
 	mu      sync.Mutex
 	queue   []*item
 	spare   []*item // room for a queue
+	queued  int     // of queue, about how many somebody waits for
 	told    bool    // soon has been told of what is queued
 	closed  bool
 	probe   bool  // try again although nothing is queued
@@ -62,7 +65,7 @@ type Log struct {
 	unsynced []*item // outcomes that the file holds and the disk perhaps not
 	retry    []*item // outcomes of a failed write
 	buffer   []byte
-	waited   int // how many waited for the last sync
+	rate     pace
 }
 
 // item is one record on its way.
@@ -132,7 +135,7 @@ func (l *Log) Close() error {
 	return l.failure
 }
 
-// run is the writer. While one write is synced the next gathers; see crowd for what else a record may wait for.
+// run is the writer. While one write is synced the next gathers; see busyRate for what else a record may wait for.
 func (l *Log) run() {
 	defer close(l.stopped)
 	due, company := time.NewTimer(seeEvery), time.NewTimer(outcomeWait)
@@ -157,12 +160,11 @@ func (l *Log) run() {
 
 func (l *Log) drain() {
 	for {
-		if l.waited >= crowd {
-			time.Sleep(gatherFor)
+		if l.isBusy(time.Now()) {
+			l.gather()
 		}
 		batch, probe := l.take()
 		if len(batch) == 0 && !probe {
-			l.waited = 0
 			return
 		}
 		l.commit(batch)
@@ -177,10 +179,10 @@ func (l *Log) commit(batch []*item) {
 		batch = append(l.retry, batch...)
 		l.retry = nil
 	}
-	waited, synced := 0, false
+	synced := false
 	for _, x := range batch {
 		if x.done != nil {
-			waited++
+			l.rate.n++
 		}
 		synced = synced || x.done != nil || x.note
 	}
@@ -189,7 +191,7 @@ func (l *Log) commit(batch []*item) {
 		err = l.write(batch)
 	}
 	if err == nil && synced {
-		err, l.waited = l.sync(), waited
+		err = l.sync()
 	}
 	switch {
 	case err != nil:
