@@ -97,6 +97,7 @@ const (
 	lastWait    = 20 * time.Second // for answers under way when Serve ends
 	sweepEvery  = time.Minute
 	firstRest   = time.Second // after the start, which reads everything
+	restEvery   = 15 * time.Second
 	anchorEvery = time.Hour
 )
 
@@ -211,8 +212,8 @@ func unlessClosed(err error) error {
 func (s *Server) sweep() {
 	defer s.chores.Done()
 	ticker, anchors := time.NewTicker(sweepEvery), time.NewTicker(anchorEvery)
-	started := time.NewTimer(firstRest)
-	defer started.Stop()
+	resting := time.NewTimer(firstRest)
+	defer resting.Stop()
 	defer ticker.Stop()
 	defer anchors.Stop()
 	for {
@@ -221,10 +222,10 @@ func (s *Server) sweep() {
 			return
 		case <-anchors.C:
 			s.logAnchor()
-		case <-started.C:
+		case <-resting.C:
 			s.rest()
+			resting.Reset(restEvery)
 		case <-ticker.C:
-			s.rest()
 			if _, err := s.sessions.Sweep(); err != nil {
 				s.log.Warn("ended sessions could not be deleted", "error", err)
 			}

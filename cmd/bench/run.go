@@ -18,7 +18,7 @@ type plan struct {
 	small, large int           // requests of a slice
 	rate         int           // per second, for latencies
 	paced        time.Duration // how long
-	rest         time.Duration // before memory is read
+	rest, calm   time.Duration // before memory is read: after a start, after a load
 	herd         int
 	life         time.Duration // of the herd's tokens
 	stored       []int
@@ -26,7 +26,8 @@ type plan struct {
 }
 
 var full = plan{
-	starts: 10, conns: 64, rounds: 15, small: 4000, large: 1500, rate: 1000, paced: 4 * time.Second, rest: 3 * time.Second,
+	starts: 10, conns: 64, rounds: 15, small: 4000, large: 1500, rate: 1000, paced: 4 * time.Second, rest: 2 * time.Second,
+	calm: 17 * time.Second,
 	herd: 500, life: 3 * time.Second, stored: []int{1000, 10_000}, quota: 12 * time.Second,
 }
 
@@ -181,7 +182,7 @@ func (s *stage) underLoad(ctx context.Context, p plan, r *report, who *practitio
 	if r.herd, err = s.stampede(who, p); err != nil {
 		return fmt.Errorf("the herd: %w", err)
 	}
-	time.Sleep(p.rest)
+	time.Sleep(p.calm)
 	r.calm, err = resident(locum.pid)
 	return err
 }
@@ -216,7 +217,7 @@ func (s *stage) withStored(ctx context.Context, p plan, r *report, n int) (err e
 		costs = append(costs, took)
 	}
 	one.perCall = median(costs[1:])
-	time.Sleep(p.rest)
+	time.Sleep(p.calm)
 	one.calm, err = resident(locum.pid)
 	r.stored = append(r.stored, one)
 	return err

@@ -25,7 +25,7 @@ func (r *report) print(out io.Writer) error {
 	}
 	fmt.Fprintf(&b, "\n| | |\n|---|---|\n")
 	fmt.Fprintf(&b, "| cold start, exec to the first 200 | %s (median of %d) |\n", milli(median(r.starts)), len(r.starts))
-	fmt.Fprintf(&b, "| memory (RSS): idle · under load · %v after it | %s · %s · %s |\n", r.plan.rest, mega(r.idle), mega(r.busy), mega(r.calm))
+	fmt.Fprintf(&b, "| memory (RSS): idle · under load · %v after it | %s · %s · %s |\n", r.plan.calm, mega(r.idle), mega(r.busy), mega(r.calm))
 	for _, s := range r.stored {
 		fmt.Fprintf(&b, "| %d stored connections: start · memory idle, after load · one 2 kB call | %s · %s, %s · %s |\n", s.connections,
 			milli(s.start), mega(s.idle), mega(s.calm), micro(s.perCall))
