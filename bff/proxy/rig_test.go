@@ -51,6 +51,7 @@ type setup struct {
 	only   []*fake // the clinics that are configured; nil: all fakes
 	dial   oauth.DialFunc
 	stale  bool // tokens have expired
+	issuer string
 }
 
 // logs collects what was logged.
@@ -114,7 +115,7 @@ func newRig(t testing.TB, s setup) *rig {
 	r.auditPath, r.auditKey = filepath.Join(dir, "audit.log"), v.DeriveKey("audit")
 	r.audit, err = audit.Open(r.auditPath, r.auditKey, "boot")
 	must(t, err)
-	r.registry, err = platform.NewRegistry([]*platform.Platform{r.platform(s)}, noSecret, r.dial(s.dial))
+	r.registry, err = platform.NewRegistry([]*platform.Platform{r.platform(s)}, clientSecret, r.dial(s.dial))
 	must(t, err)
 	log := slog.New(slog.NewTextHandler(r.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r.keeper, err = tokens.New(tokens.Config{Vault: v, Platforms: r.registry, Audit: r.audit, Log: log})
@@ -130,15 +131,19 @@ func newRig(t testing.TB, s setup) *rig {
 	return r
 }
 
-func noSecret(string) (secret.String, error) { return secret.String{}, os.ErrNotExist }
+// clientSecret is the platform's, which nobody who is not asked for it learns.
+func clientSecret(string) (secret.String, error) { return secret.New("SBX-client-CANARY"), nil }
 
 func (r *rig) platform(s setup) *platform.Platform {
 	var clinics []platform.ClinicLink
 	for i, f := range s.only {
 		clinics = append(clinics, platform.ClinicLink{Name: fmt.Sprint("Clinic ", i), URL: f.origin})
 	}
+	if s.issuer == "" {
+		s.issuer = "http://127.0.0.1:9/realms/jane"
+	}
 	p, err := platform.Jane(platform.JaneConfig{
-		ID: "jane", Issuer: "http://127.0.0.1:9/realms/jane", ClientID: "locum", PublicURL: "https://locum.example",
+		ID: "jane", Issuer: s.issuer, ClientID: "locum", PublicURL: "https://locum.example",
 		Clinics: clinics, ClinicDomains: []string{"janeapp.example"}, Limits: &s.limits,
 	})
 	must(r.t, err)
