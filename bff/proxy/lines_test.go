@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -21,7 +22,7 @@ import (
 
 // TestClinicOverTLS: the clinic's certificate must be good for the clinic's name; else not a byte of the request leaves.
 func TestClinicOverTLS(t *testing.T) {
-	good, bad := known(), certificate("stranger.janeapp.example") // nobody knows the second's signer
+	good, bad := known(), certificate("stranger.janeapp.example", "CANARY.internal") // nobody knows the second's signer
 	roots := filepath.Join(t.TempDir(), "roots.pem")
 	must(t, os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: good.Certificates[0].Certificate[0]}), 0o600))
 	t.Setenv("SSL_CERT_FILE", roots)
@@ -56,6 +57,9 @@ func TestClinicOverTLS(t *testing.T) {
 		q.Connection = fmt.Sprint("c", i+1)
 		_, err := r.do(q)
 		wantCode(t, err, "platform_unavailable")
+		if text := fmt.Sprint(err, r.logged.String()); !strings.Contains(text, "the clinic's certificate is") || strings.Contains(text, "CANARY") {
+			t.Errorf("T086: %s", text)
+		}
 		if clinic, _ := r.proxy.Budgets("jane", x.origin); len(x.seen()) != 0 || clinic.Remaining != clinic.Limit {
 			t.Errorf("%s: %d requests, budget %+v", x.origin, len(x.seen()), clinic)
 		}
@@ -63,15 +67,15 @@ func TestClinicOverTLS(t *testing.T) {
 }
 
 // known is made once, because a process reads its roots once.
-var known = sync.OnceValue(func() *tls.Config { return certificate("clinic.janeapp.example") })
+var known = sync.OnceValue(func() *tls.Config { return certificate("clinic.janeapp.example", "CANARY.internal") })
 
 // certificate makes a self-signed one.
-func certificate(name string) *tls.Config {
+func certificate(names ...string) *tls.Config {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		panic(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{name}, NotBefore: time.Now().Add(-time.Hour),
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: names, NotBefore: time.Now().Add(-time.Hour),
 		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -164,6 +165,12 @@ var (
 	errMalformed = errors.New("the answer is not HTTP")
 
 	errUnwritable = errors.New("the request cannot be written")
+
+	errOtherHost   = errors.New("the clinic's certificate is for another host")
+	errNoAuthority = errors.New("the clinic's certificate is not signed by an authority that this machine trusts")
+	errExpired     = errors.New("the clinic's certificate is expired or not valid yet")
+	errNoTLSInTime = errors.New("no TLS connection in time")
+	errNoTLS       = errors.New("no TLS connection")
 )
 
 func readFailure(err error) error {
@@ -324,9 +331,28 @@ func secure(ctx context.Context, raw net.Conn, config *tls.Config) (net.Conn, er
 	conn := tls.Client(raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
-		return nil, err
+		return nil, handshakeFailure(err)
 	}
 	return conn, nil
+}
+
+// handshakeFailure is an error of TLS without the words of whoever answered, such as the names in a certificate.
+func handshakeFailure(err error) error {
+	var host x509.HostnameError
+	var authority x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	var network net.Error
+	switch {
+	case errors.As(err, &host):
+		return errOtherHost
+	case errors.As(err, &authority):
+		return errNoAuthority
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return errExpired
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return errNoTLSInTime
+	}
+	return errNoTLS
 }
 
 // isDead looks at an idle connection without reading: one with an end, an error, or bytes that nobody asked for cannot
