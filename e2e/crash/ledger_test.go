@@ -62,12 +62,15 @@ func (l *ledger) record(connection string) string {
 }
 
 // told is a connection that said it had ended, and whose login at which issuer it stood on.
-type told struct{ connection, who string }
+type told struct {
+	connection, who string
+	again           bool // it has been connected again since, so that its calls are another chain's
+}
 
 func (l *ledger) ended(connection, who string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.told = append(l.told, told{connection, who})
+	l.told = append(l.told, told{connection: connection, who: who})
 }
 
 // renew notes whether a connection may stand on another chain than its last call did.
@@ -75,6 +78,9 @@ func (l *ledger) renew(connection string, may bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.renewed[connection] = may
+	for i := range l.told {
+		l.told[i].again = l.told[i].again || may && l.told[i].connection == connection
+	}
 }
 
 // read takes in what has happened since the last time; the server is dead, and its trail lies still.
@@ -231,7 +237,7 @@ func (l *ledger) readTrail(path string) {
 func (l *ledger) explain() {
 	for _, one := range l.told {
 		reason := l.chainOf[one.connection]
-		if reason == "" || l.renewed[one.connection] {
+		if reason == "" || l.renewed[one.connection] || one.again {
 			reason = one.who
 		}
 		if !l.replayed[reason] {
