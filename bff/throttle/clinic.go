@@ -66,7 +66,8 @@ func (c *clinic) dispatch(now time.Duration) {
 }
 
 func (c *clinic) serve(x *claim, now time.Duration) {
-	c.turn[x.kind()] = max(c.turn[x.kind()], x.tag)
+	kind := x.kind()
+	c.turn[kind], x.who.turn[kind] = max(c.turn[kind], x.tag), max(x.who.turn[kind], x.tag)
 	switch {
 	case x.background:
 		c.streak = 0

@@ -4,10 +4,10 @@ import "time"
 
 // person is one practitioner at one clinic.
 type person struct {
-	own   []int // permits taken and not back, by the number of the rule
-	waits int   // claims in the queue
-	kept  int   // promises
-	tag   [2]uint64
+	own   []int         // permits taken and not back, by the number of the rule
+	waits int           // claims in the queue
+	kept  int           // promises
+	turn  [2]uint64     // tag of the last claim served
 	seen  time.Duration // of the last call
 }
 

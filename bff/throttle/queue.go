@@ -49,15 +49,21 @@ func (c *clinic) inOrder(yield func(*claim) bool) {
 func (c *clinic) queued() int { return len(c.queue[0]) + len(c.queue[1]) }
 
 // enqueue puts a claim behind those of its kind that came before, but practitioners take turns (start-time fair queueing).
-// Who took up a promise comes before all who did not.
+// A turn is one that was served or still waits; what was refused is none. Who took up a promise comes before all who did
+// not.
 func (c *clinic) enqueue(x *claim) {
 	kind := x.kind()
+	queue := c.queue[kind]
 	x.who.waits++
 	if x.due == 0 {
-		x.tag = max(c.turn[kind], x.who.tag[kind]) + 1
-		x.who.tag[kind] = x.tag
+		x.tag = max(c.turn[kind], x.who.turn[kind])
+		for _, y := range queue {
+			if y.who == x.who {
+				x.tag = max(x.tag, y.tag)
+			}
+		}
+		x.tag++
 	}
-	queue := c.queue[kind]
 	i := len(queue)
 	for i > 0 && x.before(queue[i-1]) {
 		i--

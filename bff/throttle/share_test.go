@@ -91,6 +91,54 @@ func serve(l *throttle.Limiter, r throttle.Request, rtt time.Duration, rnd *rand
 	return true
 }
 
+// TestT106TurnsAreForThoseServed: calls that were refused or broken off are no turns. Who made a thousand of them waits no
+// longer than others who ask as much from then on.
+func TestT106TurnsAreForThoseServed(t *testing.T) {
+	for _, brokenOff := range []bool{false, true} {
+		t.Run(fmt.Sprint("broken off ", brokenOff), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := throttle.New(throttle.Config{})
+				r := request("x", limits(10, 10*time.Second))
+				ctx, cancel := context.WithCancel(t.Context())
+				var all sync.WaitGroup
+				for p := range 5 {
+					for range 10 {
+						all.Go(func() {
+							r := r
+							r.Practitioner = fmt.Sprint(p)
+							for {
+								permit, err := l.Acquire(ctx, r)
+								if err != nil {
+									return
+								}
+								permit.Done()
+							}
+						})
+					}
+				}
+				for range 1000 {
+					time.Sleep(50 * time.Millisecond)
+					if brokenOff {
+						ctx, cancel := context.WithCancel(ctx)
+						time.AfterFunc(time.Millisecond, cancel)
+						l.Acquire(ctx, r)
+					} else {
+						within(l, time.Millisecond, r)
+					}
+				}
+				time.Sleep(time.Minute) // places that were kept are not meant here
+				began := time.Now()
+				mustAcquire(t, l, r).Done()
+				if waited := time.Since(began); waited > 22*time.Second {
+					t.Errorf("waited %s for one of ten permits in eleven seconds, beside five others", waited)
+				}
+				cancel()
+				all.Wait()
+			})
+		})
+	}
+}
+
 // TestT106QueueOfOne: one practitioner may fill a quarter of the queue and no more; another one still finds a place, and
 // its turn is next.
 func TestT106QueueOfOne(t *testing.T) {
