@@ -48,8 +48,8 @@ func (p *Permit) report(late time.Duration) {
 	defer c.mu.Unlock()
 	now := c.now()
 	p.give(now, late)
-	if c.waiting > 0 {
-		c.arm(now)
+	if c.queued() > 0 { // what is free now may be kept for somebody whom this one serves as well
+		c.dispatch(now)
 	}
 }
 

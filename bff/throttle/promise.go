@@ -106,7 +106,8 @@ func (r *rule) begin(now time.Duration) {
 	if !r.opened {
 		r.opened, r.spare = true, most
 	}
-	r.spare = min(most, r.spare+(n/idleShare-float64(r.idling))*(now-r.charged).Seconds())
+	r.spare += (n/idleShare - float64(r.idling)) * (now - r.charged).Seconds()
+	r.spare = max(0, min(most, r.spare)) // below 0 only where nobody waited, whom it would have cost something
 	r.charged, r.held, r.covered, r.idling = now, 0, 0, 0
 	r.drop(now)
 }

@@ -115,8 +115,9 @@ func saturate(t *testing.T, both throttle.Limits, seed uint64) {
 		all.Go(func() {
 			rnd := rand.New(rand.NewPCG(seed, uint64(user)))
 			for ctx.Err() == nil {
-				call(ctx, l, seen, rnd, throttle.Request{Clinic: "a", Class: fmt.Sprint("e", rnd.IntN(7)),
+				told := call(ctx, l, seen, rnd, throttle.Request{Clinic: "a", Class: fmt.Sprint("e", rnd.IntN(7)),
 					Practitioner: fmt.Sprint(user), Background: rnd.IntN(4) == 0, Limits: both}, orphan)
+				time.Sleep(time.Duration(rnd.Int64N(int64(told) + 1)))
 			}
 		})
 	}
@@ -141,17 +142,17 @@ func saturate(t *testing.T, both throttle.Limits, seed uint64) {
 	}
 }
 
-func call(ctx context.Context, l *throttle.Limiter, seen *counter, rnd *rand.Rand, r throttle.Request, orphan time.Duration) {
+// call answers after which time to come back, or 0.
+func call(ctx context.Context, l *throttle.Limiter, seen *counter, rnd *rand.Rand, r throttle.Request, orphan time.Duration) time.Duration {
 	wait, cancel := context.WithTimeout(ctx, time.Duration(rnd.Int64N(int64(8*time.Second))))
 	defer cancel()
 	p, err := l.Acquire(wait, r)
 	var refused *throttle.RefusedError
 	switch {
 	case errors.As(err, &refused):
-		time.Sleep(time.Duration(rnd.Int64N(int64(refused.RetryAfter) + 1)))
-		return
+		return refused.RetryAfter
 	case err != nil:
-		return
+		return 0
 	}
 	delay := func(most time.Duration) {
 		if rnd.IntN(2) == 0 {
@@ -184,6 +185,7 @@ func call(ctx context.Context, l *throttle.Limiter, seen *counter, rnd *rand.Ran
 		delay(100 * time.Millisecond)
 		p.Done()
 	}
+	return 0
 }
 
 // TestT107UsesTheQuota: waiting for the answer costs a round trip per window, no more.
