@@ -107,15 +107,13 @@ func (l *Log) attachHead(at chain) error {
 	if err == nil {
 		err = syncDir(filepath.Dir(l.path))
 	}
-	if err == nil {
-		l.headInfo, err = f.Stat()
-	}
-	if err != nil {
+	info, serr := f.Stat()
+	if err = errors.Join(err, serr); err != nil {
 		_ = f.Close()
 		return err
 	}
 	l.closeHead()
-	l.head, l.seen, l.seenAt = f, at.seq, time.Now()
+	l.head, l.headInfo, l.seen, l.seenAt = f, info, at.seq, time.Now()
 	return nil
 }
 
@@ -129,7 +127,10 @@ func (l *Log) see() (wait time.Duration) {
 		return wait
 	}
 	if err := l.name(); err != nil {
-		l.detach() // what was written stands; the next batch opens both files again, or says why it cannot
+		// What is durable stands; the next batch opens both files again, or says why it cannot, and writes the outcomes that
+		// the disk may not have.
+		l.detach()
+		l.retry, l.unsynced = l.unsynced, nil
 		l.mu.Lock()
 		l.failure = unavailable(err)
 		l.mu.Unlock()
