@@ -126,7 +126,8 @@ func outside(t *testing.T, d *door) *rig {
 	must(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	f := &fake{listener: l, origin: "https://south.inside.ca:" + d.port}
-	return newRig(t, setup{fakes: []*fake{f}, issuer: "https://login.inside.ca:" + d.port + "/realms/jane"})
+	return newRig(t, setup{fakes: []*fake{f}, issuer: "https://login.inside.ca:" + d.port + "/realms/jane",
+		secretOf: func(string) (secret.String, error) { return secret.New("SBX-client-CANARY"), nil }})
 }
 
 // refresh asks the token endpoint for new tokens, by the rig's own client.

@@ -52,6 +52,8 @@ type setup struct {
 	dial   oauth.DialFunc
 	stale  bool // tokens have expired
 	issuer string
+
+	secretOf func(platform string) (secret.String, error) // nil: there is none
 }
 
 // logs collects what was logged.
@@ -84,6 +86,9 @@ func newRig(t testing.TB, s setup) *rig {
 	if s.scopes == "" {
 		s.scopes = allScopes
 	}
+	if s.secretOf == nil {
+		s.secretOf = noSecret
+	}
 	if s.only == nil {
 		s.only = s.fakes
 	}
@@ -115,7 +120,7 @@ func newRig(t testing.TB, s setup) *rig {
 	r.auditPath, r.auditKey = filepath.Join(dir, "audit.log"), v.DeriveKey("audit")
 	r.audit, err = audit.Open(r.auditPath, r.auditKey, "boot")
 	must(t, err)
-	r.registry, err = platform.NewRegistry([]*platform.Platform{r.platform(s)}, clientSecret, r.dial(s.dial))
+	r.registry, err = platform.NewRegistry([]*platform.Platform{r.platform(s)}, s.secretOf, r.dial(s.dial))
 	must(t, err)
 	log := slog.New(slog.NewTextHandler(r.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r.keeper, err = tokens.New(tokens.Config{Vault: v, Platforms: r.registry, Audit: r.audit, Log: log})
@@ -131,8 +136,7 @@ func newRig(t testing.TB, s setup) *rig {
 	return r
 }
 
-// clientSecret is the platform's, which nobody who is not asked for it learns.
-func clientSecret(string) (secret.String, error) { return secret.New("SBX-client-CANARY"), nil }
+func noSecret(string) (secret.String, error) { return secret.String{}, os.ErrNotExist }
 
 func (r *rig) platform(s setup) *platform.Platform {
 	var clinics []platform.ClinicLink
