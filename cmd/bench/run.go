@@ -42,7 +42,8 @@ type report struct {
 	plan      plan
 	costs     map[string]*cost
 	latency   map[string]latencies
-	starts    latencies
+	starts    []time.Duration
+	startCPU  []time.Duration
 	idle      int64 // resident bytes after the start
 	busy      int64 // right after the load
 	calm      int64 // and a while later
@@ -131,10 +132,11 @@ func (s *stage) coldStarts(ctx context.Context, p plan, r *report) (*practitione
 		if err != nil {
 			return nil, "", err
 		}
-		if err := locum.stop(); err != nil {
+		used, err := cpuTime(locum.pid)
+		if err := errors.Join(err, locum.stop()); err != nil {
 			return nil, "", err
 		}
-		r.starts = append(r.starts, took)
+		r.starts, r.startCPU = append(r.starts, took), append(r.startCPU, used)
 	}
 	return who, connection, nil
 }

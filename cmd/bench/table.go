@@ -24,7 +24,8 @@ func (r *report) print(out io.Writer) error {
 			micro(median(c.large)), ratio(c.large, base.large), milli(r.latency[row.name].at(0.5)), milli(r.latency[row.name].at(0.99)))
 	}
 	fmt.Fprintf(&b, "\n| | |\n|---|---|\n")
-	fmt.Fprintf(&b, "| cold start, exec to the first 200 | %s (median of %d) |\n", milli(median(r.starts)), len(r.starts))
+	fmt.Fprintf(&b, "| cold start, exec to the first 200 | %s (median of %d), of it %s of CPU |\n", milli(median(r.starts)), len(r.starts),
+		milli(median(r.startCPU)))
 	fmt.Fprintf(&b, "| memory (RSS): idle · under load · %v after it | %s · %s · %s |\n", r.plan.calm, mega(r.idle), mega(r.busy), mega(r.calm))
 	for _, s := range r.stored {
 		fmt.Fprintf(&b, "| %d stored connections: start · memory idle, after load · one 2 kB call | %s · %s, %s · %s |\n", s.connections,
