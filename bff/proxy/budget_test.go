@@ -190,6 +190,46 @@ func TestCloseWaits(t *testing.T) {
 	})
 }
 
+// TestT127NothingBegins: when the context of a call ends, which is what stopping does to all of them, it does not wait for a
+// turn, is not sent a second time after a 401, and is not begun even where its turn has come; what is sent ends by the
+// platform's deadline. So Close waits for twenty seconds at the very most.
+func TestT127NothingBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t, "127.0.0.1:7001")
+		one := throttle.Limit{N: 2, Window: 13 * time.Second}
+		r := newRig(t, setup{fakes: []*fake{f}, limits: throttle.Limits{Endpoint: one, Clinic: plenty.Clinic}})
+		f.streams(hang)
+		ctx, stop := context.WithCancel(t.Context())
+		call := func() chan error {
+			ended := make(chan error, 1)
+			go func() { ended <- r.proxy.Do(ctx, r.request("GET", patients), &fasthttp.Response{}) }()
+			synctest.Wait()
+			return ended
+		}
+		black := call()
+		f.answers(func(string) string { time.Sleep(5 * time.Second); return reply(401, "", "") })
+		refused, waits := call(), call()
+		time.Sleep(time.Second)
+		began := time.Now()
+		stop()
+		synctest.Wait()
+		wantCode(t, <-waits, "platform_unavailable")
+		other := r.request("GET", company)
+		wantCode(t, r.proxy.Do(ctx, other, &fasthttp.Response{}), "platform_unavailable")
+		r.proxy.Close()
+		if took := time.Since(began); took != 19*time.Second {
+			t.Errorf("Close took %s", took)
+		}
+		if err := <-refused; err == nil {
+			t.Error("answered")
+		}
+		wantCode(t, <-black, "platform_unavailable")
+		if n := len(f.seen()); n != 2 {
+			t.Errorf("%d requests", n)
+		}
+	})
+}
+
 // TestSlowPlatform: a call ends by the platform's own deadline, and the end of the caller's patience does not shorten it.
 func TestSlowPlatform(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

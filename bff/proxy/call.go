@@ -159,6 +159,9 @@ var errDown = errors.New("the clinic could not be reached a moment ago")
 const patience = 15 * time.Second
 
 func (c *call) turn(ctx context.Context) (*throttle.Permit, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, &Error{Code: codeUnavailable, Err: err}
+	}
 	if rest := c.upstream.rest(); rest > 0 {
 		return nil, &Error{Code: codeUnavailable, RetryAfter: rest, Err: errDown}
 	}
