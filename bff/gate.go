@@ -88,7 +88,7 @@ func (g *gate) Accept() (net.Conn, error) {
 		wait = acceptWait
 		select {
 		case g.slots <- struct{}{}:
-			return &guest{Conn: conn, leave: sync.OnceFunc(func() { <-g.slots })}, nil
+			return &guest{Conn: conn, leave: sync.OnceFunc(func() { <-g.slots }), send: g.server.bounds.send}, nil
 		default:
 			g.server.turnAway(conn)
 		}
@@ -110,6 +110,50 @@ type guest struct {
 	net.Conn
 	leave  func()
 	linger atomic.Bool
+
+	send  time.Duration // what a piece of an answer may take
+	whole time.Time     // when all of it must be out; zero: no deadline is set
+	moves bool          // a piece of it is out
+}
+
+// A piece of an answer that moves has its own time, so that a slow but steady line gets the app's megabyte, and who takes
+// nothing is dropped as soon as ever. The whole may take patience times as long.
+const (
+	piece    = 64 << 10
+	patience = 10
+)
+
+// SetWriteDeadline begins the time of an answer.
+func (c *guest) SetWriteDeadline(t time.Time) error {
+	c.moves, c.whole = false, time.Time{}
+	if !t.IsZero() {
+		c.whole = t.Add((patience - 1) * c.send)
+	}
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// Write sends p in pieces.
+func (c *guest) Write(p []byte) (n int, err error) {
+	for err == nil && n < len(p) {
+		if err = c.extend(); err != nil {
+			break
+		}
+		var m int
+		m, err = c.Conn.Write(p[n:min(len(p), n+piece)])
+		n, c.moves = n+m, true
+	}
+	return n, err
+}
+
+func (c *guest) extend() error {
+	if !c.moves || c.whole.IsZero() {
+		return nil
+	}
+	next := time.Now().Add(c.send)
+	if next.After(c.whole) {
+		next = c.whole
+	}
+	return c.Conn.SetWriteDeadline(next)
 }
 
 // Close gives the slot back. After a refusal it closes in stages (RFC 9112 §9.6): the answer goes out and the rest of the
