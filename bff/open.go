@@ -38,6 +38,7 @@ func Open(cfg *config.Config, o Options) (*Server, error) {
 	s.origin = cfg.PublicURL.Scheme + "://" + cfg.PublicURL.Host
 	s.host = []byte(cfg.PublicURL.Host)
 	s.life, s.end = context.WithCancel(context.Background())
+	s.calls, s.endCalls = context.WithCancel(s.life)
 	var err error
 	if s.tls, err = readTLS(cfg.TLS); err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -32,7 +32,7 @@ func (s *Server) callPlatform(c *fiber.Ctx) error {
 		ContentType:    string(header.ContentType()),
 		AcceptLanguage: string(header.Peek(fiber.HeaderAcceptLanguage)), IfNoneMatch: string(header.Peek(fiber.HeaderIfNoneMatch)),
 	}
-	ctx, cancel := proxy.Within(s.life, turnTimeout)
+	ctx, cancel := proxy.Within(s.calls, turnTimeout)
 	defer cancel()
 	return s.proxy.Do(ctx, &request, c.Response())
 }

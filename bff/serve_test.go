@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -27,8 +28,49 @@ import (
 	"locum/bff/config"
 	"locum/bff/sandbox"
 	"locum/bff/secret"
+	"locum/bff/throttle"
 	"locum/shared"
 )
+
+// TestT127StopBeginsNoCall: when the server is told to stop, a call that waits for its turn is answered at once and not sent,
+// while one that was sent is finished. So no call outlives the wait for answers, which is as long as a platform may take.
+func TestT127StopBeginsNoCall(t *testing.T) {
+	b := open(t, nil)
+	one := b.signIn(loginOne)
+	id := one.connect("jane", 0, "robin@example.test")
+	for _, p := range b.cfg.Platforms {
+		p.Limits.Endpoint = throttle.Limit{N: 1, Window: 12 * time.Second}
+	}
+	b.sandbox.Slow(sandbox.EndpointAPI, 2*time.Second, 1)
+	sent, waits := make(chan answer, 1), make(chan answer, 1)
+	go func() { sent <- one.read("/proxy/v1/" + id + patientsPath) }()
+	until(t, func() bool { return b.sandbox.Count(sandbox.EndpointAPI) == 1 })
+	go func() { waits <- one.read("/proxy/v1/" + id + patientsPath) }()
+	until(t, func() bool {
+		stacks := make([]byte, 1<<20)
+		return strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), "throttle.(*Limiter).Acquire")
+	})
+	b.stop()
+	if a := <-waits; a.status != http.StatusServiceUnavailable || a.code(t) != shared.CodePlatformUnavailable {
+		t.Errorf("the call that waited: %d %s", a.status, a.body)
+	}
+	if a := <-sent; a.status != http.StatusOK {
+		t.Errorf("the call that was sent: %d %s", a.status, a.body)
+	}
+	if n := b.sandbox.Count(sandbox.EndpointAPI); n != 1 {
+		t.Errorf("%d calls were sent", n)
+	}
+}
+
+// until polls for what has to come.
+func until(t *testing.T, done func() bool) {
+	t.Helper()
+	for began := time.Now(); !done(); time.Sleep(time.Millisecond) {
+		if time.Since(began) > 20*time.Second {
+			t.Fatal("it does not come")
+		}
+	}
+}
 
 // TestServeOverTLS: HTTP/1.1 alone is offered, since fasthttp speaks nothing else and a browser would choose better.
 func TestServeOverTLS(t *testing.T) {

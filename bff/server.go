@@ -81,8 +81,11 @@ type Server struct {
 	http   *fasthttp.Server
 	router fasthttp.RequestHandler
 
-	life    context.Context // ends when Close begins: calls under way are told
-	end     context.CancelFunc
+	life     context.Context // ends when Close begins: what is under way is told
+	end      context.CancelFunc
+	calls    context.Context // ends when Serve is told to: no call to a platform is begun after that, or waits for its turn
+	endCalls context.CancelFunc
+
 	chores  sync.WaitGroup
 	paced   int // the garbage collector's percentage, once set; the sweep's own
 	closing sync.Once
@@ -94,7 +97,7 @@ type Server struct {
 const (
 	bodyLimit   = 64 << 10
 	headerLimit = 16 << 10
-	lastWait    = 20 * time.Second // for answers under way when Serve ends
+	lastWait    = 20 * time.Second // for answers under way when Serve ends: as long as a platform may take over its own
 	sweepEvery  = time.Minute
 	firstRest   = time.Second // after the start, which reads everything
 	restEvery   = 15 * time.Second
@@ -195,6 +198,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
+	s.endCalls()
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWait)
 	defer cancel()
 	// Where ctx ended before fasthttp had taken the listener, shutting down does nothing: closing it ends the wait.
