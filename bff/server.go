@@ -26,11 +26,10 @@ import (
 	"locum/bff/vault"
 )
 
-// AuditFile is the name of the audit trail inside the data directory, AuditKeyPurpose what vault.DeriveKey is asked
-// for to chain it.
+// AuditFile and AuditKeyPurpose are package audit's, for whoever wires it.
 const (
-	AuditFile       = "audit.log"
-	AuditKeyPurpose = "audit"
+	AuditFile       = audit.FileName
+	AuditKeyPurpose = audit.KeyPurpose
 )
 
 // Options are what a caller may add to a configuration. Zero values: the default logger, each platform's own guarded

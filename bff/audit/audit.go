@@ -27,6 +27,13 @@ import (
 	"sync/atomic"
 )
 
+// FileName is the log's name in a data directory, KeyPurpose what the key that chains it is derived for
+// (vault.DeriveKey).
+const (
+	FileName   = "audit.log"
+	KeyPurpose = "audit"
+)
+
 // ErrUnavailable says that the record could not be made durable: what it announces must not happen.
 var ErrUnavailable = errors.New("audit log unavailable")
 

@@ -1,10 +1,12 @@
 package check_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"locum/bff/audit"
 	"locum/bff/check"
 	"locum/bff/config"
 	"locum/bff/vault"
@@ -66,6 +68,13 @@ platforms:
 			"#   name: Locum", "  name: Locum", "#   description", "  description", "#   support", "  support").Replace(string(config.Example())), nil},
 		{"a key and data far from one another", strings.NewReplacer("data_dir: data", "data_dir: var/lib/locum", "master_key_file: master.key", "master_key_file: etc/locum.key").Replace(goodText),
 			func(s site) { s.move("data", "var/lib/locum"); s.move("master.key", "etc/locum.key") }},
+		{"with an audit trail, and one line of it broken off by a crash", goodText, func(s site) {
+			s.record()
+			log, err := os.OpenFile(s.at("data/"+audit.FileName), os.O_WRONLY|os.O_APPEND, 0)
+			must(s.t, err)
+			_, err = log.WriteString(`{"seq":4,`)
+			must(s.t, err, log.Close())
+		}},
 		{"written by an earlier version, without a mark", goodText, func(s site) { s.remove("data/" + vault.FileName + ".mark") }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"locum/bff/account"
+	"locum/bff/audit"
 	"locum/bff/check"
 	"locum/bff/secret"
 	"locum/bff/vault"
@@ -104,6 +105,18 @@ func (s site) inVault(do func(*vault.Vault) error) {
 func (s site) seal(platform, value string) {
 	s.t.Helper()
 	s.inVault(func(v *vault.Vault) error { return v.SetClientSecret(platform, secret.New(value)) })
+}
+
+// record begins an audit trail.
+func (s site) record() {
+	s.t.Helper()
+	s.inVault(func(v *vault.Vault) error {
+		trail, err := audit.Open(s.at("data/"+audit.FileName), v.DeriveKey(audit.KeyPurpose), "check")
+		if err != nil {
+			return err
+		}
+		return errors.Join(trail.Event(s.t.Context(), audit.Event{Kind: "freeze"}), trail.Close())
+	})
 }
 
 // certificate writes cert.pem and key.pem for a host; the certificate is valid between the two times.

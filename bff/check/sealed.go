@@ -4,21 +4,26 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"locum/bff/account"
+	"locum/bff/audit"
 	"locum/bff/platform"
 	"locum/bff/secret"
 	"locum/bff/vault"
 )
+
+// sealed is what cannot be looked at without the vault.
+const sealed = "accounts, client secrets and the audit trail"
 
 // vault looks into the vault without changing it. One that does not exist yet is empty; one that the running Locum holds
 // is left alone.
 func (c *checker) vault() {
 	key, ok := c.masterKey()
 	if !ok {
-		c.unseen("accounts and client secrets", "the vault cannot be opened without its key")
+		c.unseen(sealed, "the vault cannot be opened without its key")
 		return
 	}
 	var all []account.Account
@@ -28,7 +33,7 @@ func (c *checker) vault() {
 		c.damaged(damaged)
 		var err2 error
 		all, err2 = account.New(v).List()
-		return errors.Join(err1, err2, v.View(c.readSecrets))
+		return errors.Join(err1, err2, v.View(c.readSecrets), c.trail(v))
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		c.unopened(err)
@@ -42,7 +47,7 @@ func (c *checker) vault() {
 
 // unopened says why nothing could be read.
 func (c *checker) unopened(err error) {
-	dir, what := c.cfg.DataDir, "accounts and client secrets"
+	dir, what := c.cfg.DataDir, sealed
 	if errors.Is(err, vault.ErrInUse) {
 		c.unseen(what, "the running Locum holds the vault; stop it to have them looked at")
 		return
@@ -73,6 +78,22 @@ func (c *checker) damaged(all []vault.Damaged) {
 				"put back a copy of the whole data directory, or let their owners enter them again")
 		}
 	}
+}
+
+// trail: Locum does not start on a log that does not verify. One that is not there yet begins with the first start.
+func (c *checker) trail(v *vault.Vault) error {
+	path := filepath.Join(c.cfg.DataDir, audit.FileName)
+	_, err := audit.Verify(path, v.DeriveKey(audit.KeyPurpose))
+	var broken *audit.VerifyError
+	if errors.As(err, &broken) {
+		c.file(Error, "audit.broken", path, fmt.Sprintf("line %d: %s", broken.Line, broken.Reason),
+			"put the newest log and head file back; where there are none, move both away as evidence, and a new log begins")
+		return nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // accounts: somebody has to be able to sign in.

@@ -124,7 +124,7 @@ func TestSeededFiles(t *testing.T) {
 		{"a copy of the vault beside its key", func(s site) { s.write(vault.FileName+".bak", "a copy") }, []string{"warning files.key-beside-copy"}},
 		{"the data directory is open to others", func(s site) { s.chmod("data", 0o750) }, []string{"error files.data-mode"}},
 		{"the vault is open to others", func(s site) { s.chmod("data/"+vault.FileName, 0o644) }, []string{"error files.data-mode"}},
-		{"the audit trail is open to others", func(s site) { s.write("data/audit.log", ""); s.chmod("data/audit.log", 0o640) }, []string{"error files.data-mode"}},
+		{"the audit trail is open to others", func(s site) { s.record(); s.chmod("data/audit.log", 0o640) }, []string{"error files.data-mode"}},
 		{"the data directory is everybody's", func(s site) { s.chmod("data", 0o700|os.ModeSticky) }, []string{"error files.data-shared"}},
 		{"the data directory is a file", func(s site) { s.move("data", "old"); s.write("data", "") }, []string{"error files.data-unreadable", "error vault.unreadable"}},
 	})
@@ -138,6 +138,13 @@ func TestSeededVault(t *testing.T) {
 		{"the vault is gone", func(s site) { s.remove("data/" + vault.FileName) }, []string{"error vault.missing"}},
 		{"a new data directory", func(s site) { s.remove("data") }, []string{"error secrets.missing 13", "error secrets.missing 20", "warning accounts.none"}},
 		{"no secret for one platform", func(s site) { s.edit("  - id: jane\n", "  - id: jane-two\n") }, []string{"error secrets.missing 20"}},
+		{"the audit trail is gone, its head file is not", func(s site) { s.record(); s.remove("data/audit.log") }, []string{"error audit.broken"}},
+		{"a line of the audit trail is another", func(s site) {
+			s.record()
+			text, err := os.ReadFile(s.at("data/audit.log"))
+			must(s.t, err)
+			s.write("data/audit.log", strings.Replace(string(text), `"kind":"freeze"`, `"kind":"squeak"`, 1))
+		}, []string{"error audit.broken"}},
 		{"nobody may sign in any more", func(s site) {
 			s.inVault(func(v *vault.Vault) error { return account.New(v).SetDisabled("maya@harbour-physio.ca", true) })
 		}, []string{"warning accounts.none"}},
