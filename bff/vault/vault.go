@@ -20,7 +20,7 @@ var (
 	ErrConflict  = errors.New("vault: the record has changed meanwhile")
 	ErrIntegrity = errors.New("vault: a record does not authenticate: it was damaged, moved or forged")
 	ErrWrongKey  = errors.New("vault: the master key is not the one that this database was made with")
-	ErrInUse     = errors.New("vault: another process has the database open; stop it first")
+	ErrInUse     = errors.New("vault: another process has the database open")
 	ErrCorrupt   = errors.New("vault: the database is damaged, or not one of Locum's")
 	ErrMissing   = errors.New("vault: the database that was here is gone")
 	ErrVersion   = errors.New("vault: written by a newer version of Locum; use that one")

@@ -75,7 +75,7 @@ type auditVerifyCommand struct {
 
 // Run verifies the trail and names the first line that does not fit. It changes nothing.
 func (c auditVerifyCommand) Run(std streams) error {
-	cfg, err := config.Load(c.Config)
+	cfg, err := c.load()
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,13 @@ func (c auditVerifyCommand) Run(std streams) error {
 		report, err = audit.Verify(trailPath(cfg), v.DeriveKey(bff.AuditKeyPurpose), anchors...)
 		return err
 	})
-	if err != nil {
+	var broken *audit.VerifyError
+	switch {
+	case errors.As(err, &broken):
+		return fmt.Errorf("%s: %w; keep this file and its head file as evidence, and compare them with a backup", trailPath(cfg), err)
+	case errors.Is(err, os.ErrNotExist) && vault.Exists(cfg.DataDir):
+		return fmt.Errorf("%w: either nothing was ever done with this data directory, or log and head file were taken away; look for them in a backup", err)
+	case err != nil:
 		return c.hint(err)
 	}
 	return c.print(std, trailPath(cfg), report, len(anchors))
@@ -138,7 +144,7 @@ func (c auditVerifyCommand) print(std streams, path string, r audit.Report, anch
 		}
 	}
 	if anchors > 0 {
-		fmt.Fprintf(std.out, "%d anchors are where they were\n", anchors)
+		fmt.Fprintf(std.out, "anchors given: %d, all of them where they were\n", anchors)
 	} else {
 		fmt.Fprintln(std.out, "no anchor was given: a log that was replaced together with its head file by older ones would pass; see --anchor")
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"locum/bff/check"
 	"locum/bff/config"
@@ -20,13 +22,14 @@ type checkCommand struct {
 // Help says what the exit code means.
 func (checkCommand) Help() string {
 	return "Changes nothing. Exit code 0: no errors, warnings and notes are printed; 1: errors (with --strict: or warnings). " +
-		"While Locum runs it holds the vault, and accounts and client secrets are not looked at."
+		"While Locum runs it holds the vault, and accounts, client secrets and the audit trail are not looked at."
 }
 
 // Run prints what is wrong with the installation, then the sheet that a registration needs.
 func (c checkCommand) Run(ctx context.Context, std streams) error {
 	if c.Sheet {
-		cfg, err := config.Load(shown(c.Config))
+		c.Config = shown(c.Config)
+		cfg, err := c.load()
 		if err != nil {
 			return err
 		}
@@ -54,11 +57,14 @@ func (c checkCommand) print(std streams, report *check.Report) error {
 	return err
 }
 
-// explain prints what a check finds where Locum could not start because of err. A configuration that cannot be read says
-// there all that it would say here.
+// explain prints what a check finds where Locum could not start because of err: what keeps it from starting, and nothing
+// that only keeps it from being of use. A configuration that cannot be read says there all that it would say here.
 func (c configured) explain(ctx context.Context, std streams, err error) error {
 	report := check.Run(ctx, shown(c.Config), check.Options{})
-	if report.Count(check.Error) == 0 {
+	report.Findings = slices.DeleteFunc(report.Findings, func(f check.Finding) bool {
+		return f.Severity != check.Error || strings.HasPrefix(f.Code, "settings.") || strings.HasPrefix(f.Code, "secrets.")
+	})
+	if len(report.Findings) == 0 {
 		return err
 	}
 	if err := report.Write(std.err); err != nil {

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -52,7 +53,6 @@ func run(ctx context.Context, args []string, std streams) int {
 		kong.Writers(std.out, std.err),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(std),
-		kong.UsageOnError(),
 	)
 	if err != nil {
 		fmt.Fprintln(std.err, "locum:", err)
@@ -61,6 +61,7 @@ func run(ctx context.Context, args []string, std streams) int {
 	command, err := parser.Parse(args)
 	if err != nil {
 		parser.Errorf("%s", withoutValues(err.Error(), args))
+		usage(parser, err, std, len(args) > 0)
 		return 2
 	}
 	if err := command.Run(); err != nil {
@@ -68,6 +69,14 @@ func run(ctx context.Context, args []string, std streams) int {
 		return exitCode(err)
 	}
 	return 0
+}
+
+// usage shows how the command is used that was typed, as far as it was understood: in short, or all of it.
+func usage(parser *kong.Kong, err error, std streams, short bool) {
+	var misused *kong.ParseError
+	if parser.Stdout = std.err; errors.As(err, &misused) {
+		_ = misused.Context.PrintUsage(short)
+	}
 }
 
 // withoutValues takes out of a complaint about arguments what was typed behind the command: it may be a secret in the wrong

@@ -14,6 +14,7 @@ import (
 
 	"locum/bff/account"
 	"locum/bff/audit"
+	"locum/bff/check"
 	"locum/bff/config"
 	"locum/bff/secret"
 	"locum/bff/vault"
@@ -24,9 +25,18 @@ type configured struct {
 	Config string `short:"c" help:"The configuration file." default:"locum.yaml" type:"path"`
 }
 
+// load reads the configuration.
+func (c configured) load() (*config.Config, error) {
+	cfg, err := config.Load(c.Config)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w; write one with `locum init`, or name it with -c", err)
+	}
+	return cfg, err
+}
+
 // vault reads the configuration and opens the vault it names. A running server holds the vault: stop it first.
 func (c configured) vault() (*config.Config, *vault.Vault, error) {
-	cfg, err := config.Load(c.Config)
+	cfg, err := c.load()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -43,7 +53,9 @@ func (c configured) hint(err error) error {
 	var key *vault.KeyFileError
 	switch {
 	case errors.As(err, &key) && errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("%w; create it with: locum keys create -c %s", err, c.Config)
+		return fmt.Errorf("%w; create it with: locum keys create -c %s", err, check.Quote(c.Config))
+	case errors.As(err, &key) && errors.Is(err, os.ErrExist):
+		return fmt.Errorf("%w; it stays as it is, since it may be the only key to a vault: for another one let master_key_file in %s name another file", err, c.Config)
 	case errors.Is(err, vault.ErrWrongKey):
 		return fmt.Errorf("%w: master_key_file in %s must name the key that was there when this data directory was made", err, c.Config)
 	case errors.Is(err, vault.ErrInUse):
@@ -74,19 +86,19 @@ type keysCreateCommand struct{ configured }
 
 // Run creates the key file, readable by its owner only; an existing one is never overwritten.
 func (c keysCreateCommand) Run(std streams) error {
-	cfg, err := config.Load(c.Config)
+	cfg, err := c.load()
 	if err != nil {
 		return err
 	}
 	if err := vault.CreateKeyFile(cfg.MasterKeyFile); err != nil {
-		return err
+		return c.hint(err)
 	}
 	fmt.Fprintf(std.out, "created %s. Keep a copy apart from the data directory: without it nothing in the vault can be read.\n", cfg.MasterKeyFile)
 	return nil
 }
 
 type secretCommand struct {
-	Set secretSetCommand `cmd:"" help:"Store a platform's client secret, sealed."`
+	Set secretSetCommand `cmd:"" help:"Store a platform's client secret, sealed; it is read from standard input."`
 }
 
 type secretSetCommand struct {
@@ -236,7 +248,7 @@ func (c accountPasswordCommand) Run(ctx context.Context, std streams) error {
 
 type accountListCommand struct{ configured }
 
-// Run lists the accounts.
+// Run lists the accounts, one a line: login, name and, where it is so, "disabled", with tabs between them.
 func (c accountListCommand) Run(std streams) error {
 	_, opened, err := c.vault()
 	if err != nil {
@@ -245,7 +257,10 @@ func (c accountListCommand) Run(std streams) error {
 	defer opened.Close()
 	all, err := account.New(opened).List()
 	for _, one := range all {
-		fmt.Fprintf(std.out, "%s\t%s\n", one.Login, one.Name)
+		fmt.Fprintf(std.out, "%s\t%s%s\n", one.Login, one.Name, map[bool]string{true: "\tdisabled"}[one.Disabled])
+	}
+	if err == nil && len(all) == 0 {
+		fmt.Fprintln(std.err, "nobody has an account yet: see locum account add --help")
 	}
 	return err
 }

@@ -8,14 +8,13 @@ import (
 
 	"locum/bff"
 	"locum/bff/check"
-	"locum/bff/config"
 )
 
 type serveCommand struct{ configured }
 
 // Run serves until the context ends, then stops in order: no new requests, running ones finished, tokens stored.
 func (c serveCommand) Run(ctx context.Context, std streams) (err error) {
-	cfg, err := config.Load(c.Config)
+	cfg, err := c.load()
 	if err != nil {
 		return c.explain(ctx, std, err)
 	}
