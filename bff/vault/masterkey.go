@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"locum/bff/secret"
 )
@@ -52,7 +53,8 @@ func CreateKeyFile(path string) error {
 }
 
 // ReadKeyFile reads a key that CreateKeyFile wrote. A file that its group or others may read or write is refused: the key
-// must be taken for known. All errors are *KeyFileError.
+// must be taken for known. All errors are *KeyFileError. A credential that systemd gives to a service with a user of its own
+// is no such file, though its group may read it (rootsAlone).
 func ReadKeyFile(path string) (MasterKey, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -66,7 +68,7 @@ func ReadKeyFile(path string) (MasterKey, error) {
 	if !info.Mode().IsRegular() {
 		return MasterKey{}, &KeyFileError{Path: path, Reason: "is not a regular file"}
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+	if mode := info.Mode().Perm(); mode&0o077 != 0 && !rootsAlone(info) {
 		return MasterKey{}, &KeyFileError{Path: path,
 			Reason: fmt.Sprintf("is open to other users (mode %04o); make it 0600, and a new key if others may have read it", mode)}
 	}
@@ -75,6 +77,13 @@ func ReadKeyFile(path string) (MasterKey, error) {
 		return MasterKey{}, &KeyFileError{Path: path, Reason: "cannot be read", Err: err}
 	}
 	return parseKey(path, line)
+}
+
+// rootsAlone says whether a file is root's, read-only, and nobody's beside but root's own group's. systemd (254 and later)
+// makes credentials so: what shows as the group's right to read is the mask of an access list with the service's user in it.
+func rootsAlone(info os.FileInfo) bool {
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	return ok && owner.Uid == 0 && owner.Gid == 0 && info.Mode().Perm() == 0o440
 }
 
 func parseKey(path string, line []byte) (MasterKey, error) {
