@@ -79,7 +79,7 @@ mutants: ## hostile requests: MUTANTS (a million) against net/http, and 5,000 by
 
 .PHONY: saturate
 saturate: ## ten minutes at ten times the load that the limits let pass, counted by the sandbox
-	LOCUM_SATURATE=$${LOCUM_SATURATE:-10m} $(GO) test -count=1 -v -timeout 0 -run 'TestT101(Saturated|Long)' ./bff/throttle ./bff/proxy
+	LOCUM_SATURATE=$${LOCUM_SATURATE:-10m} $(GO) test -count=1 -v -timeout 0 -run 'TestT10[1267]' ./bff/throttle ./bff/proxy
 
 .PHONY: bench
 bench: build ## what a call costs beside proxies that do nothing else, in one run of a few minutes

@@ -13,12 +13,12 @@ import (
 	"locum/bff/throttle"
 )
 
-// TestNobodyIsForgotten: whoever can be served is served at once. Under every kind of call, with promises and freezes,
+// TestT107NobodyIsForgotten: whoever can be served is served at once. Under every kind of call, with promises and freezes,
 // somebody looks at the queue at odd moments, and never finds anybody to serve. Nobody holds enough permits to have to leave
 // some to others, which changes with time alone.
-func TestNobodyIsForgotten(t *testing.T) {
+func TestT107NobodyIsForgotten(t *testing.T) {
 	both := throttle.Limits{Endpoint: throttle.Limit{N: 6, Window: 3 * time.Second}, Clinic: throttle.Limit{N: 12, Window: 7 * time.Second}}
-	for seed := range uint64(4) {
+	for seed := range uint64(whole(2, 20)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := throttle.New(throttle.Config{Margin: 1, Orphan: 5 * time.Second, MaxQueue: 40})
@@ -60,9 +60,9 @@ func TestNobodyIsForgotten(t *testing.T) {
 	}
 }
 
-// TestServedWhenAnAnswerMakesRoom: a free permit is kept for a place that is due later, as long as nothing else is known to
+// TestT107ServedWhenAnAnswerMakesRoom: a free permit is kept for a place that is due later, as long as nothing else is known to
 // return by then. An answer in time is such a return: whoever waits gets the free permit in that moment.
-func TestServedWhenAnAnswerMakesRoom(t *testing.T) {
+func TestT107ServedWhenAnAnswerMakesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := throttle.New(throttle.Config{})
 		r := request("patients", limits(2, 10*time.Second))
@@ -94,9 +94,9 @@ func TestServedWhenAnAnswerMakesRoom(t *testing.T) {
 	})
 }
 
-// TestPlacesAreKeptAfterALull: what lies idle while nobody asks costs nobody anything. When a place was kept and then nobody
+// TestT108PlacesAreKeptAfterALull: what lies idle while nobody asks costs nobody anything. When a place was kept and then nobody
 // came for an hour, the next place is kept as well.
-func TestPlacesAreKeptAfterALull(t *testing.T) {
+func TestT108PlacesAreKeptAfterALull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := throttle.New(throttle.Config{})
 		r := request("patients", limits(10, time.Minute))

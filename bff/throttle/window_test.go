@@ -96,7 +96,7 @@ func TestT101NoWindowOverflows(t *testing.T) {
 		{"both", throttle.Limits{Endpoint: throttle.Limit{N: 10, Window: 3 * time.Second}, Clinic: throttle.Limit{N: 150, Window: 11 * time.Second}}},
 	}
 	for _, c := range cases {
-		for seed := range uint64(3) {
+		for seed := range uint64(whole(2, 6)) {
 			t.Run(fmt.Sprint(c.name, ", seed ", seed), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { saturate(t, c.both, seed) })
 			})
@@ -105,7 +105,8 @@ func TestT101NoWindowOverflows(t *testing.T) {
 }
 
 func saturate(t *testing.T, both throttle.Limits, seed uint64) {
-	const users, runs, orphan = 100, 3 * time.Minute, 12 * time.Second
+	const users, orphan = 100, 12 * time.Second
+	runs := time.Duration(whole(1, 6)) * time.Minute
 	l := throttle.New(throttle.Config{Margin: 1, Orphan: orphan})
 	seen := &counter{begin: time.Now(), class: map[string][]time.Duration{}}
 	ctx, cancel := context.WithTimeout(t.Context(), runs)
