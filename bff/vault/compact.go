@@ -26,9 +26,9 @@ func (v *Vault) Reseal() error {
 }
 
 // Compact makes deleting final: after it, nothing that was deleted or replaced occurs in the database file, in any form,
-// and the keys that sealed it are gone. It reseals everything beside other transactions, then holds them up while it
-// copies what is live into a new file and exchanges the files. Older copies of the file (a backup, a snapshot) are another
-// matter: they still open with the master key.
+// and the keys that sealed it are gone, but for those that lie beside what was set aside (DropDamaged). It reseals
+// everything beside other transactions, then holds them up while it copies what is live into a new file and exchanges the
+// files. Older copies of the file (a backup, a snapshot) are another matter: they still open with the master key.
 func (v *Vault) Compact() error {
 	v.compact.Lock()
 	defer v.compact.Unlock()
@@ -67,7 +67,7 @@ func (v *Vault) setKeyset(change func(*sealer) (*sealer, error)) error {
 	}
 	seal, err := change(v.seal)
 	if err == nil {
-		err = v.mark.moving()
+		err = v.moving()
 	}
 	if err != nil {
 		return err
@@ -141,7 +141,7 @@ func (v *Vault) exchange() error {
 	v.store = st // from here on the name leads to it
 	err = syncDir(v.dir)
 	if err != nil { // a crash may bring the old file back, and with it lose whatever is written from now on
-		st.fail(err)
+		err = st.fail(err)
 	}
 	return errors.Join(err, old.Close())
 }

@@ -8,10 +8,12 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"locum/bff/vault"
 )
@@ -130,6 +132,62 @@ func TestT062FileCutShortUnderTheVault(t *testing.T) {
 			}
 			if err := v.Close(); !errors.Is(err, vault.ErrDisk) {
 				t.Errorf("closing: %v", err)
+			}
+		})
+	}
+}
+
+// TestT062NobodyWaitsForALostLock: who waits to write, while the one who writes meets a page that cannot be read, is told so
+// too. bbolt's own lock is never free again.
+func TestT062NobodyWaitsForALostLock(t *testing.T) {
+	dir, key := t.TempDir(), newKey(t)
+	v := mustOpen(t, dir, key)
+	mustDo(t, write(v, "s"))
+	answers := make(chan error, 2)
+	go func() {
+		answers <- v.Update(func(tx *vault.Tx) error {
+			go func() { answers <- write(v, "t") }()
+			for stack := make([]byte, 1<<20); bytes.Count(stack[:runtime.Stack(stack, true)], []byte(".(*store).Update(")) < 2; {
+				runtime.Gosched()
+			}
+			mustDo(t, os.Truncate(filepath.Join(dir, vault.FileName), 0))
+			_, err := vault.Sessions.Get(tx, "s")
+			return err
+		})
+	}()
+	for range 2 {
+		select {
+		case err := <-answers:
+			if !errors.Is(err, vault.ErrDisk) {
+				t.Errorf("got %v", err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("somebody waits for ever")
+		}
+	}
+	if err := v.Rest(); !errors.Is(err, vault.ErrDisk) {
+		t.Errorf("a rest: %v", err)
+	}
+	if err := v.Close(); !errors.Is(err, vault.ErrDisk) {
+		t.Errorf("closing: %v", err)
+	}
+}
+
+// TestT069AMarkThatCannotBeWritten: where the first write since the start cannot take back what the mark claims, a disk that
+// is full may have room later, and any other refusal is final.
+func TestT069AMarkThatCannotBeWritten(t *testing.T) {
+	for device, final := range map[string]bool{"/dev/full": false, "/dev/null": true} {
+		t.Run(device, func(t *testing.T) {
+			dir, key := t.TempDir(), newKey(t)
+			mustClose(t, mustOpen(t, dir, key))
+			v := mustOpen(t, dir, key)
+			takeAway := standIn(t, filepath.Join(dir, vault.FileName+".mark"), device)
+			if err := write(v, "refused"); err == nil || errors.Is(err, vault.ErrDisk) != final {
+				t.Errorf("the first write: %v", err)
+			}
+			takeAway()
+			if err := write(v, "after"); errors.Is(err, vault.ErrDisk) != final || errors.Is(v.Healthy(), vault.ErrDisk) != final {
+				t.Errorf("the next write: %v; %v", err, v.Healthy())
 			}
 		})
 	}

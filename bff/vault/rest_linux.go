@@ -3,8 +3,6 @@ package vault
 import (
 	"fmt"
 	"syscall"
-
-	"go.etcd.io/bbolt"
 )
 
 // Rest tells the kernel that the pages of the file, which reading it maps into the process one by one, are not needed for
@@ -20,8 +18,8 @@ func (v *Vault) Rest() error {
 }
 
 func (s *store) rest() error {
-	return s.db.View(func(tx *bbolt.Tx) error { // while a transaction is open the file is not mapped anew
-		_, _, errno := syscall.Syscall(syscall.SYS_MADVISE, s.db.Info().Data, uintptr(tx.Size()), syscall.MADV_DONTNEED)
+	return s.View(func(tx storeTx) error { // while a transaction is open the file is not mapped anew
+		_, _, errno := syscall.Syscall(syscall.SYS_MADVISE, s.db.Info().Data, uintptr(tx.tx.Size()), syscall.MADV_DONTNEED)
 		if errno != 0 {
 			return fmt.Errorf("vault: madvise: %w", errno)
 		}

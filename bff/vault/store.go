@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -24,6 +25,10 @@ type store struct {
 	db     *bbolt.DB
 	failed atomic.Pointer[error] // why nothing is written any more
 	stuck  atomic.Bool           // bbolt was interrupted and may hold its locks for ever
+
+	// writing lets one Update at a time near bbolt's own lock: whoever waits for it is told when it will never be free, and
+	// between a commit that failed and the look at what it left nobody else commits.
+	writing sync.Mutex
 }
 
 // storeTx is a transaction of a store.
@@ -148,10 +153,11 @@ func (s *store) healthy() error {
 }
 
 // fail ends all work: what the disk holds is not certain any more, and a second attempt may be told that all is well
-// when it is not (a failed fsync is reported once).
-func (s *store) fail(cause error) {
+// when it is not (a failed fsync is reported once). It gives the first cause, an ErrDisk.
+func (s *store) fail(cause error) error {
 	err := fmt.Errorf("%w: %s: %w", ErrDisk, s.db.Path(), cause)
 	s.failed.CompareAndSwap(nil, &err)
+	return s.healthy()
 }
 
 // View runs fn on one snapshot.
@@ -169,6 +175,8 @@ func (s *store) View(fn func(storeTx) error) error {
 // Update runs fn and commits with fdatasync, or rolls back when fn returns an error. A commit that failed for want of room
 // has left the file as it was; after any other failure nothing is read or written any more.
 func (s *store) Update(fn func(storeTx) error) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	if err := s.healthy(); err != nil {
 		return err
 	}
@@ -183,8 +191,7 @@ func (s *store) Update(fn func(storeTx) error) error {
 	case noRoom(err) && s.before(id):
 		return fmt.Errorf("vault: transaction: %w", err)
 	}
-	s.fail(err)
-	return s.healthy()
+	return s.fail(err)
 }
 
 // before says whether the file is still at a transaction before this one: a meta page that was written half is whole.
@@ -211,7 +218,7 @@ func (s *store) run(do func(func(*bbolt.Tx) error) error, writes bool, fn func(s
 	})
 	if !own && errors.Is(err, errFault) && (writes || !inside) {
 		s.stuck.Store(true)
-		s.fail(err)
+		_ = s.fail(err)
 	}
 	return own, err
 }

@@ -135,9 +135,6 @@ func (v *Vault) Close() error {
 	}
 	st := v.store
 	v.store = nil
-	if v.mark == nil { // opened by Look
-		return st.Close()
-	}
 	defer v.mark.release()
 	last, sound := st.last()
 	if err := st.Close(); err != nil || !sound {
@@ -201,7 +198,7 @@ func (v *Vault) update(fn func(*Tx) error) error {
 	if v.store == nil {
 		return ErrClosed
 	}
-	if err := v.mark.moving(); err != nil {
+	if err := v.moving(); err != nil {
 		return err
 	}
 	var noted uint64
@@ -215,6 +212,16 @@ func (v *Vault) update(fn func(*Tx) error) error {
 		v.seal.uses.noted.Store(noted)
 	}
 	return err
+}
+
+// moving takes back the mark's claim before the first write. A mark that cannot be written is a disk that cannot, in all
+// that follows too.
+func (v *Vault) moving() error {
+	err := v.mark.moving()
+	if err == nil || noRoom(err) {
+		return err
+	}
+	return v.store.fail(err)
 }
 
 func (v *Vault) tx(st storeTx) *Tx {
