@@ -105,7 +105,7 @@ func (p *Setup) Run(code secret.String, remote, login, name string, password sec
 // putFirst adds an account where there is none at all: the vault's transaction decides, whoever else is at work.
 func (s *Store) putFirst(r vault.Account) (Account, error) {
 	err := s.vault.Update(func(tx *vault.Tx) error {
-		if vault.Accounts.Count(tx) > 0 {
+		if !noAccounts(tx) {
 			return ErrSetupOver
 		}
 		return vault.Accounts.Put(tx, r.Login, &r)
@@ -119,16 +119,21 @@ func (s *Store) putFirst(r vault.Account) (Account, error) {
 	return public(r), nil
 }
 
-// none says whether there is no account. One that is damaged counts: it must not open the door again.
+// none says whether there is no account.
 func (s *Store) none() (none bool, err error) {
 	err = s.vault.View(func(tx *vault.Tx) error {
-		none = vault.Accounts.Count(tx) == 0
+		none = noAccounts(tx)
 		return nil
 	})
 	if err != nil {
 		return false, fmt.Errorf("count accounts: %w", err)
 	}
 	return none, nil
+}
+
+// noAccounts: one that is damaged counts, where it lies or set aside: it must not open the door again.
+func noAccounts(tx *vault.Tx) bool {
+	return vault.Accounts.Count(tx)+vault.Accounts.SetAside(tx) == 0
 }
 
 // digestCode reads a code as people write it: in small letters, with blanks or dashes anywhere, with a letter O for the

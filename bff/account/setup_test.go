@@ -1,7 +1,9 @@
 package account_test
 
 import (
+	"bytes"
 	"errors"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -9,8 +11,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"locum/bff/account"
 	"locum/bff/secret"
+	"locum/bff/vault"
 )
 
 func silent() error { return nil }
@@ -202,5 +207,52 @@ func TestT119NoDefaultAccount(t *testing.T) {
 				t.Errorf("%q signs in with %q", login, password)
 			}
 		}
+	}
+}
+
+// TestT119DamagedAccountsOpenNoSetup: where the only account does not authenticate any more, nobody makes a first one, and
+// not after a compaction either; only whoever drops what was set aside begins anew.
+func TestT119DamagedAccountsOpenNoSetup(t *testing.T) {
+	h := newHouse(t, account.InsecureNew)
+	mustAdd(t, h, "ana", good)
+	if err := h.vault.Close(); err != nil {
+		t.Fatal(err)
+	}
+	damageAccounts(t, filepath.Join(h.dir, vault.FileName))
+	h.start(t)
+	steps := []struct {
+		name string
+		do   func() error
+		want error
+	}{
+		{"as it is found", func() error { return nil }, account.ErrSetupOver},
+		{"compacted", h.vault.Compact, account.ErrSetupOver},
+		{"dropped", func() error { _, err := h.vault.DropDamaged(); return err }, nil},
+	}
+	for _, step := range steps {
+		if err := step.do(); err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		_, _, err := h.NewSetup()
+		want(t, step.name, err, step.want)
+	}
+}
+
+func damageAccounts(t *testing.T, path string) {
+	t.Helper()
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	err = db.Update(func(tx *bbolt.Tx) error {
+		accounts := tx.Bucket([]byte("accounts"))
+		key, value := accounts.Cursor().First()
+		value = bytes.Clone(value)
+		value[len(value)-1] ^= 1
+		return accounts.Put(key, value)
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

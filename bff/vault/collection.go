@@ -114,6 +114,9 @@ func (c Collection[T]) Count(tx *Tx) int {
 	return n
 }
 
+// SetAside says how many damaged records of the collection were set aside and not dropped since.
+func (c Collection[T]) SetAside(tx *Tx) int { return tx.countAside()[c.name] }
+
 // place is the key in the file: HMAC-SHA256 of the bucket's name and the key, so that the file tells no id.
 func (c Collection[T]) place(tx *Tx, key string) []byte { return tx.index.sum(c.name, key) }
 
