@@ -56,7 +56,7 @@ func (c *checker) dataDir() {
 	case info.Mode()&fs.ModeSticky != 0:
 		c.file(Error, "files.data-shared", dir, "all users share this directory", "name a directory of Locum's own as data_dir")
 		return
-	case info.Mode().Perm() != 0o700:
+	case info.Mode().Perm() != 0o700 && vault.Exists(dir): // an empty one, as of a volume, the first start closes by itself
 		c.file(Error, "files.data-mode", dir, fmt.Sprintf("its mode is %04o", info.Mode().Perm()), "chmod 0700 "+Quote(dir))
 	}
 	c.space(dir)

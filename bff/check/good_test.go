@@ -1,7 +1,10 @@
 package check_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +71,17 @@ platforms:
 			"#   name: Locum", "  name: Locum", "#   description", "  description", "#   support", "  support").Replace(string(config.Example())), nil},
 		{"a key and data far from one another", strings.NewReplacer("data_dir: data", "data_dir: var/lib/locum", "master_key_file: master.key", "master_key_file: etc/locum.key").Replace(goodText),
 			func(s site) { s.move("data", "var/lib/locum"); s.move("master.key", "etc/locum.key") }},
+		{"a clinic whose name holds such words, and a partner whose id does", strings.NewReplacer("name: Jane (sandbox)", "name: Olive Physio, pre-production sandbox",
+			"client_id: harbour-locum\n", "client_id: your-physio\n    name: Latest Testament Clinic, Jane\n").Replace(goodText), nil},
+		{"in a container behind the host's proxy", strings.NewReplacer("listen: 127.0.0.1:8080", "listen: 172.17.0.2:8080", "  - 127.0.0.1\n", "  - 172.17.0.1\n").Replace(goodText),
+			func(s site) { s.chmod("locum.yaml", 0o444); s.chmod("master.key", 0o400) }},
+		{"IPv6 alone, another port, https by itself", strings.NewReplacer("physio.ca\n", "physio.ca:8443\n", "listen: 127.0.0.1:8080",
+			"listen: \"[::]:8443\"\ntls: {cert_file: cert.pem, key_file: key.pem}", "trusted_proxies:\n  - 127.0.0.1\n", "").Replace(goodText), func(s site) {
+			s.certificate("locum.harbour-physio.ca", time.Now().Add(-time.Hour), time.Now().Add(year))
+			s.chmod("key.pem", 0o640) // read by the group of those who serve TLS
+		}},
+		{"link-local proxies", strings.Replace(goodText, "  - 127.0.0.1\n", "  - 169.254.0.0/16\n  - fe80::/10\n", 1), nil},
+		{"a clinic with a domain of its own", strings.Replace(goodText, "https://jdpdocsdemo.jane.qa", "https://book.harbour-physio.ca", 1), nil},
 		{"with an audit trail, and one line of it broken off by a crash", goodText, func(s site) {
 			s.record()
 			log, err := os.OpenFile(s.at("data/"+audit.FileName), os.O_WRONLY|os.O_APPEND, 0)
@@ -102,6 +116,25 @@ func TestVaultInUse(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// TestVolume: an empty data directory that others may read, such as a container's volume, is closed by the first start.
+func TestVolume(t *testing.T) {
+	s := template(t).copied(t, goodText)
+	s.remove("data")
+	must(t, os.Mkdir(s.at("data"), 0o755))
+	s.chmod("data", 0o755)
+	s.expect(s.look(check.Options{}), "error secrets.missing", "error secrets.missing", "warning accounts.none")
+}
+
+// TestOthersFiles: looked at by root, the installation of another user is as good as before.
+func TestOthersFiles(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	s := template(t).copied(t, goodText)
+	must(t, filepath.WalkDir(s.dir, func(path string, _ fs.DirEntry, err error) error { return errors.Join(err, os.Chown(path, 1234, 1234)) }))
+	s.expect(s.look(check.Options{}))
 }
 
 // TestFresh: what init has just written lacks what only the operator can give, and says so.

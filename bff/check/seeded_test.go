@@ -64,6 +64,7 @@ func TestSeededSettings(t *testing.T) {
 		{"sandbox with a production clinic", replaced("https://jdpdocsdemo.jane.qa", "https://harbour.janeapp.com"), []string{"error settings.realm-clinics 18"}},
 		{"sandbox by name, production by issuer", replaced("realms/jane_partner_sandbox", "realms/jane"), []string{"error settings.realm-id 13", "error settings.realm-clinics 18"}},
 		{"production by name, sandbox by issuer", replaced("name: Jane (sandbox)", "name: Jane (production)"), []string{"error settings.realm-id 13"}},
+		{"production that reads as a place to develop", replaced("  - id: jane\n", "  - id: jane\n    name: Jane (Dev)\n"), []string{"error settings.realm-id 20"}},
 		{"a realm that Jane does not document", replaced("realms/jane_partner_sandbox", "realms/jane_sandbox\n    clinic_domains: [jane.qa]"), []string{"warning settings.realm-unknown 16"}},
 		{"half the Internet as proxy", replaced("  - 127.0.0.1", "  - 0.0.0.0/1\n  - 128.0.0.0/1"), []string{"error settings.proxies-wide 6", "error settings.proxies-wide 7"}},
 		{"a large public network as proxy", replaced("  - 127.0.0.1", "  - 131.107.0.0/16\n  - 2600::/32"), []string{"warning settings.proxies-wide 6", "warning settings.proxies-wide 7"}},
@@ -86,7 +87,7 @@ platforms:
 func TestSeededLoopback(t *testing.T) {
 	sound := template(t)
 	for _, c := range []seeded{
-		{"another port than practitioners are sent to", replaced("listen: localhost:9090", "listen: localhost:9091"), []string{"error settings.listen-port 2"}},
+		{"another port than practitioners are sent to", replaced("listen: localhost:9090", "listen: localhost:9091"), []string{"warning settings.listen-port 2"}},
 		{"tls under an http address", func(s site) {
 			s.edit("platforms:", "tls: {cert_file: cert.pem, key_file: key.pem}\nplatforms:")
 			s.certificate("localhost", time.Now().Add(-time.Hour), time.Now().AddDate(1, 0, 0))

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"locum/bff/platform"
 )
@@ -74,8 +75,8 @@ func (c *checker) listening() {
 	case public.Scheme == "http" && c.cfg.TLS != nil:
 		c.setting(Error, "settings.scheme", "public_url", "it says http, but with tls Locum serves https", "write https, or remove tls")
 	case public.Scheme == "http" && public.Port() != port && !(public.Port() == "" && port == "80"):
-		c.setting(Error, "settings.listen-port", "listen", "Locum listens on port "+port+", but practitioners are sent to "+public.Host,
-			"give both the same port")
+		c.setting(Warning, "settings.listen-port", "listen", "Locum listens on port "+port+", but practitioners are sent to "+public.Host,
+			"give both the same port, unless something on this machine forwards one to the other")
 	case err == nil && addr.IsUnspecified() && c.cfg.TLS == nil:
 		c.setting(Warning, "settings.listen-wide", "listen", "plain http is served on every interface of this machine, not to the proxy alone",
 			"listen on the address that the TLS proxy connects to")
@@ -89,11 +90,11 @@ const (
 	wideBits6, narrowBits6 = 24, 48
 )
 
-// private are the networks that do not lead through the Internet (RFC 1918, RFC 6598, RFC 4193).
+// private are the networks that do not lead through the Internet (RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291).
 var private = []netip.Prefix{
 	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
 	netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("fc00::/7"),
-	netip.MustParsePrefix("::1/128"),
+	netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("fe80::/10"),
 }
 
 func (c *checker) proxies() {
@@ -145,15 +146,22 @@ func (c *checker) realm(i int, p *platform.Platform) {
 				"list it under the platform of its environment")
 		}
 	}
-	says := strings.ToLower(p.ID + " " + p.Name)
+	forTests := func(s string) bool { return hasWord(s, "sandbox", "staging", "development", "dev", "test") }
+	forPatients := func(s string) bool { return hasWord(s, "production", "live") && !forTests(s) }
 	switch {
-	case issuer == platform.JaneIssuer && containsAny(says, "sandbox", "staging", "development", "test"):
+	case issuer == platform.JaneIssuer && (forTests(p.ID) || forTests(p.Name)):
 		c.setting(Error, "settings.realm-id", entry(i)+".id", "it reads as a place for tests, but the issuer is Jane's production: real patients",
 			"write the issuer "+platform.JaneSandboxIssuer+", or an id and a name that say production")
-	case issuer == platform.JaneSandboxIssuer && containsAny(says, "production", "live"):
+	case issuer == platform.JaneSandboxIssuer && (forPatients(p.ID) || forPatients(p.Name)):
 		c.setting(Error, "settings.realm-id", entry(i)+".id", "it reads as production, but the issuer is Jane's partner sandbox",
 			"write the issuer "+platform.JaneIssuer+", or an id and a name that say sandbox")
 	}
+}
+
+// hasWord says whether one of the words stands in s, alone: Olive is not live.
+func hasWord(s string, words ...string) bool {
+	parts := strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return !unicode.IsLetter(r) })
+	return slices.ContainsFunc(parts, func(part string) bool { return slices.Contains(words, part) })
 }
 
 func containsAny(s string, words ...string) bool {
@@ -162,7 +170,7 @@ func containsAny(s string, words ...string) bool {
 
 func (c *checker) placeholders(i int, p *platform.Platform) {
 	id := strings.ToLower(p.ClientID)
-	if strings.HasPrefix(id, "your-") || strings.HasPrefix(id, "your_") || strings.ContainsAny(id, "<>{}") ||
+	if strings.HasPrefix(id, "your") && strings.Contains(id, "client") || strings.ContainsAny(id, "<>{}") ||
 		slices.Contains([]string{"client_id", "client-id", "partner_client_id", "partner-client-id", "changeme", "todo", "xxx"}, id) {
 		c.setting(Error, "settings.placeholder", entry(i)+".client_id", "this stands for the client id that "+p.Name+" gave you",
 			"write the partner_client_id of the registration")
