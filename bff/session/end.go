@@ -155,7 +155,7 @@ func (m *Manager) unremoved() []string {
 	return slices.Collect(maps.Keys(m.left))
 }
 
-// remove deletes ended sessions from the vault, and remembers those that it could not.
+// remove deletes ended sessions from the vault, or remembers them.
 func (m *Manager) remove(ids []string) error {
 	err := m.vault.Update(func(tx *vault.Tx) error {
 		for _, id := range ids {
@@ -165,17 +165,23 @@ func (m *Manager) remove(ids []string) error {
 		}
 		return nil
 	})
+	if err != nil {
+		m.leave(ids...)
+		return fmt.Errorf("session: end: %w", err)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, id := range ids {
-		if err == nil {
-			delete(m.left, id)
-		} else {
-			m.left[id] = true
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("session: end: %w", err)
+		delete(m.left, id)
 	}
 	return nil
+}
+
+// leave remembers sessions that have ended here and could not be removed.
+func (m *Manager) leave(ids ...string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, id := range ids {
+		m.left[id] = true
+	}
 }

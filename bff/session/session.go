@@ -113,6 +113,7 @@ func (m *Manager) Start(practitioner string) (cookie secret.String, s Session, e
 	}
 	if err := m.store(s, oldest); err != nil {
 		m.forget(s.ID)
+		m.leave(oldest...)
 		return secret.String{}, Session{}, fmt.Errorf("session: start: %w", err)
 	}
 	if !m.Alive(s.ID, practitioner) { // ended between admit and store, whose Put came too late to be deleted
