@@ -31,7 +31,8 @@ type keySet struct {
 const (
 	// refetchAfter bounds what tokens with invented key ids can cause: two fetches a minute.
 	refetchAfter = 30 * time.Second
-	// retryAfter is the pause after a failed fetch while there is no key at all.
+	// retryAfter is the pause after a failed fetch while no key was ever read: then every token asks for one, genuine ones
+	// too, and a code that is redeemed meanwhile is lost.
 	retryAfter = 5 * time.Second
 	// keysFresh is how long keys are used without asking again; keysStale how long when asking fails.
 	keysFresh = time.Hour

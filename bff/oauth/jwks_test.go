@@ -223,6 +223,37 @@ func wantKeys(t *testing.T, key *rsa.PrivateKey, name, body, want string) {
 	}
 }
 
+// TestT038NeverRead: as long as no key was ever read, whatever tokens come cause a fetch in five seconds and no more, and
+// soon after the server is back they are judged.
+func TestT038NeverRead(t *testing.T) {
+	key := newKey(t)
+	synctest.Test(t, func(t *testing.T) {
+		server := &certs{}
+		server.keys.Store([]object{jwk(key, "k1")})
+		server.fail.Store(true)
+		client := newVerifier(t, server)
+		verify := func(kid, want string) {
+			t.Helper()
+			_, err := client.VerifyAccess(t.Context(), sign(t, object{"alg": "RS256", "kid": kid}, accessClaims(), rs(t, key, crypto.SHA256)))
+			if codeOf(err) != want {
+				t.Errorf("%v, want %q", err, want)
+			}
+		}
+		for range 600 {
+			verify(rand.Text(), oauth.TokenKeysUnavailable)
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := server.asked.Load(); n != 12 {
+			t.Errorf("%d fetches in a minute, want 12", n)
+		}
+		server.fail.Store(false)
+		time.Sleep(5 * time.Second)
+		verify("k1", "")
+		verify("k2", oauth.TokenUnknownKey)
+		client.Close()
+	})
+}
+
 // TestT038SetWithoutKeys: a server that is being repaired and shows no key does not take away those that were read.
 func TestT038SetWithoutKeys(t *testing.T) {
 	key := newKey(t)
