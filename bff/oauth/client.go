@@ -84,7 +84,8 @@ const (
 var ErrClosed = errors.New("oauth client is closed")
 
 // NewClient makes a client without touching the network. It refuses endpoints that are not https, except http on a
-// literal loopback address (localhost too, where only browsers go), and endpoints with user information, a query or a fragment (RFC 6749 §3.1, §3.2).
+// literal loopback address (localhost too, where only browsers go), and endpoints with user information, a query or a
+// fragment (RFC 6749 §3.1, §3.2).
 func NewClient(config ClientConfig) (*Client, error) {
 	if err := config.check(); err != nil {
 		return nil, err
@@ -107,6 +108,21 @@ func (c *Client) Close() {
 	c.end()
 	c.flying.Wait()
 	c.wire.CloseIdleConnections()
+}
+
+// begin is enter for a request: it ends ctx at the request's deadline, or with the client. Without an error, end must be
+// called.
+func (c *Client) begin(ctx context.Context) (_ context.Context, end func(), err error) {
+	if err := c.enter(); err != nil {
+		return nil, nil, &TransportError{Err: err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	stop := context.AfterFunc(c.life, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+		c.flying.Done()
+	}, nil
 }
 
 // enter counts one piece of work that Close has to wait for.

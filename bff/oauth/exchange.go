@@ -121,14 +121,11 @@ func (c *Client) post(ctx context.Context, endpoint string, form url.Values) (An
 
 // do sends a request within the client's deadline and reads its whole answer; date is the answer's Date header.
 func (c *Client) do(ctx context.Context, request *http.Request) (answer Answer, date string, err error) {
-	if err := c.enter(); err != nil {
-		return Answer{}, "", &TransportError{Err: err}
+	ctx, end, err := c.begin(ctx)
+	if err != nil {
+		return Answer{}, "", err
 	}
-	defer c.flying.Done()
-	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
-	defer cancel()
-	defer context.AfterFunc(c.life, cancel)()
-
+	defer end()
 	var sent atomic.Bool
 	trace := &httptrace.ClientTrace{
 		WroteHeaders: func() { sent.Store(true) },
@@ -155,8 +152,8 @@ func (c *Client) do(ctx context.Context, request *http.Request) (answer Answer, 
 	return answer, response.Header.Get("Date"), nil
 }
 
-// errAnswer, errHandshake and errPlain stand for every error of net/http and crypto/tls about what a server said, since such an error
-// quotes the server, which chooses its words and may have repeated what it was sent.
+// errAnswer, errHandshake and errPlain stand for every error of net/http and crypto/tls about what a server said, since
+// such an error quotes the server, which chooses its words and may have repeated what it was sent.
 var (
 	errAnswer    = errors.New("unusable HTTP answer")
 	errHandshake = errors.New("no TLS connection")

@@ -102,13 +102,11 @@ func (c *Client) AskAuthorization(ctx context.Context, r AuthorizationRequest) (
 	if err != nil {
 		return AuthorizationAnswer{}, &TransportError{Err: errors.New("request cannot be built")}
 	}
-	if err := c.enter(); err != nil {
-		return AuthorizationAnswer{}, &TransportError{Err: err}
+	ctx, end, err := c.begin(ctx)
+	if err != nil {
+		return AuthorizationAnswer{}, err
 	}
-	defer c.flying.Done()
-	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
-	defer cancel()
-	defer context.AfterFunc(c.life, cancel)()
+	defer end()
 	request.Header.Set("User-Agent", "Locum")
 	response, err := c.wire.RoundTrip(request.WithContext(ctx))
 	if err != nil {

@@ -25,9 +25,9 @@ type Token struct {
 }
 
 // ResponseError is a complete answer that refuses. Code is the error code of RFC 6749 §5.2, "" when the answer did not
-// hold one in the letters of the registered ones or came with a status other than 4xx: only a server that has understood the request can say
-// invalid_grant. Description is the server's own text, shortened to 200 printable characters; it is not part of
-// Error(), because a server may repeat in it what it was sent.
+// hold one in the letters of the registered ones or came with a status other than 4xx: only a server that has understood
+// the request can say invalid_grant. Description is the server's own text, shortened to 200 printable characters; it is
+// not part of Error(), because a server may repeat in it what it was sent.
 type ResponseError struct {
 	Status            int
 	Code, Description string
@@ -61,8 +61,7 @@ const (
 // It bears with what servers do without harm: unknown members, token_type absent or in another case, expires_in absent,
 // fractional, or a string ("300"), refresh_expires_in absent, 0 or unreadable. It refuses duplicate members, tokens
 // that do not fit a header or a form, a scope of other characters than RFC 6749 §3.3 gives it, a token_type other than
-// bearer, and an expires_in that is no positive number.
-// A lifetime longer than a day counts as a day.
+// bearer, and an expires_in that is no positive number. A lifetime longer than a day counts as a day.
 //
 // Of an answer that is malformed the refresh token is given all the same, where it can be read: it may be the only one that
 // still works, and it is what has to be revoked.
