@@ -1,6 +1,9 @@
 package throttle
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // person is one practitioner at one clinic.
 type person struct {
@@ -43,7 +46,7 @@ func (c *clinic) person(name string, class *rule, now time.Duration) *person {
 
 func (c *clinic) forgetPeople(now time.Duration) {
 	for name, who := range c.people {
-		if who.own[0]+who.waits+who.kept == 0 && now-who.seen > c.memory() {
+		if slices.Max(who.own)+who.waits+who.kept == 0 && now-who.seen > c.memory() {
 			delete(c.people, name)
 		}
 	}
