@@ -159,8 +159,8 @@ func (f *field) check(t *testing.T, limits throttle.Limits) int {
 // sandbox counts. Ten seconds, or as long as LOCUM_SATURATE says (`make saturate`).
 //
 // A permit can be taken once at the start and once more for each window, margin and round trip that has passed since, so N
-// times that is what could arrive. The time ends half a window after a round has begun: so the share is a matter of counting unless
-// what is lost between rounds adds up to half a window.
+// times that is what could arrive. The time ends half a window after a round has begun: so the share is a matter of counting
+// unless what is lost between rounds adds up to half a window.
 func TestT101Saturated(t *testing.T) {
 	limits := throttle.Limits{Endpoint: throttle.Limit{N: 20, Window: time.Second}, Clinic: throttle.Limit{N: 60, Window: 3 * time.Second}}
 	runs, long := 10*time.Second, os.Getenv("LOCUM_SATURATE")

@@ -107,6 +107,22 @@ func checkAll(t *testing.T, seen *counter, both throttle.Limits, used int) {
 	}
 }
 
+// countAfter counts a request after a delay; it is given up before if that is longer than patience.
+func (c *counter) countAfter(delay, patience time.Duration, class string, p *throttle.Permit) {
+	if delay < patience {
+		time.Sleep(delay)
+		c.count(class)
+		p.Done()
+		return
+	}
+	time.Sleep(patience)
+	p.Abandon()
+	c.late.Go(func() {
+		time.Sleep(delay - patience)
+		c.count(class)
+	})
+}
+
 // TestT102Delays: the platform counts a request long after it was sent, half of the time after we gave it up, and half of
 // the callers break off while they wait. We give up after ten seconds; what is under way then may be counted for fifteen
 // more, which is all that the limiter is told.
@@ -156,23 +172,9 @@ func TestT102Delays(t *testing.T) {
 							rnd := rand.New(rand.NewPCG(seed, uint64(user)))
 							for ctx.Err() == nil {
 								r := throttle.Request{Clinic: "a", Class: fmt.Sprint("e", rnd.IntN(5)), Practitioner: fmt.Sprint(user), Limits: both}
-								p := patient(ctx, l, r, rnd, 50)
-								if p == nil {
-									continue
+								if p := patient(ctx, l, r, rnd, 50); p != nil {
+									seen.countAfter(c.delay(rnd, time.Since(seen.begin)), patience, r.Class, p)
 								}
-								delay := c.delay(rnd, time.Since(seen.begin))
-								if delay < patience {
-									time.Sleep(delay)
-									seen.count(r.Class)
-									p.Done()
-									continue
-								}
-								time.Sleep(patience)
-								p.Abandon()
-								seen.late.Go(func() {
-									time.Sleep(delay - patience)
-									seen.count(r.Class)
-								})
 							}
 						})
 					}
