@@ -5,6 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	neturl "net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +19,7 @@ import (
 	"locum/bff"
 	"locum/bff/config"
 	"locum/bff/vault"
+	"locum/shared"
 )
 
 func must(t *testing.T, errs ...error) {
@@ -28,17 +33,46 @@ func must(t *testing.T, errs ...error) {
 // its data directory.
 func startEmpty(t *testing.T) (url, data string) {
 	t.Helper()
+	listener := listen(t)
+	url = fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)
+	return url, serveEmpty(t, listener, url)
+}
+
+// startBehindHTTP2 does the same behind a proxy that speaks TLS and HTTP/2 to browsers, and HTTP/1.1 to Locum: Go's own, of
+// which Caddy and Traefik are made.
+func startBehindHTTP2(t *testing.T) (url, data string) {
+	t.Helper()
+	listener := listen(t)
+	to := &neturl.URL{Scheme: "http", Host: listener.Addr().String()}
+	front := httptest.NewUnstartedServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		r.SetXForwarded()
+		r.Out.Host = r.In.Host
+	}})
+	front.EnableHTTP2 = true
+	front.StartTLS()
+	t.Cleanup(front.Close)
+	url = fmt.Sprintf("https://localhost:%d", front.Listener.Addr().(*net.TCPAddr).Port)
+	return url, serveEmpty(t, listener, url)
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	return listener
+}
+
+func serveEmpty(t *testing.T, listener net.Listener, public string) (data string) {
+	t.Helper()
 	if _, err := os.Stat("../web/static/app.wasm.br"); err != nil {
 		t.Skip("the browser half is not built: make build")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	dir := t.TempDir()
-	url = fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)
-	cfg, err := config.Parse(filepath.Join(dir, "locum.yaml"), fmt.Appendf(nil, `public_url: %s
+	cfg, err := config.Parse(filepath.Join(t.TempDir(), "locum.yaml"), fmt.Appendf(nil, `public_url: %s
 listen: %s
+trusted_proxies: [127.0.0.1]
 platforms: [{id: jane-sandbox, kind: jane, issuer: "https://login.id.janeapp.com/realms/jane_partner_sandbox", client_id: locum}]
-`, url, listener.Addr()))
+`, public, listener.Addr()))
 	must(t, err)
 	must(t, vault.CreateKeyFile(cfg.MasterKeyFile))
 	server, err := bff.Open(cfg, bff.Options{Log: quiet(), Setup: true})
@@ -50,7 +84,7 @@ platforms: [{id: jane-sandbox, kind: jane, issuer: "https://login.id.janeapp.com
 		stop()
 		must(t, <-served, server.Close())
 	})
-	return url, cfg.DataDir
+	return cfg.DataDir
 }
 
 // fill types into an emptied field.
@@ -131,5 +165,45 @@ func TestT119SetupInFrench(t *testing.T) {
 	b.click(`button[type="submit"]`)
 	b.says("Ce n’est pas le code")
 	b.shot("setup-fr")
+	b.clean()
+}
+
+// TestBehindHTTP2: no request of a browser's comes to Locum in chunks, which it would refuse, though HTTP/2 needs no
+// Content-Length: not the forms, not the app's own calls, with a body and without.
+func TestBehindHTTP2(t *testing.T) {
+	url, data := startBehindHTTP2(t)
+	b := newBrowser(t, chromedp.Flag("ignore-certificate-errors", true))
+	b.open(url + "/setup")
+	if spoken := mustEvaluate[string](b, `performance.getEntriesByType("navigation")[0].nextHopProtocol`); spoken != "h2" {
+		t.Fatalf("the browser speaks %s", spoken)
+	}
+	code, err := os.ReadFile(filepath.Join(data, bff.SetupFile))
+	must(t, err)
+	b.typeInto("#code", string(code[:len(code)-1]))
+	b.typeInto("#name", "Maya Example")
+	b.typeInto("#login", "maya")
+	b.typeInto("#password", "a kettle on the windowsill")
+	b.typeInto("#again", "a kettle on the windowsill")
+	b.click(`button[type="submit"]`)
+	b.ready("home")
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+	}{
+		{"POST", shared.PathActivity, "", http.StatusNoContent},
+		{"POST", shared.PathConnect, `{}`, http.StatusBadRequest},
+		{"DELETE", shared.PathConnections + "/none", "", http.StatusNotFound},
+	} {
+		options := fmt.Sprintf(`{method: %q, headers: {%q: %q, "Content-Type": "application/json"}`, c.method, shared.HeaderClient, shared.ClientApp)
+		if c.body != "" {
+			options += fmt.Sprintf(", body: %q", c.body)
+		}
+		status := mustEvaluate[int](b, fmt.Sprintf(`fetch(%q, %s}).then(a => a.status)`, c.path, options), chromedp.EvalAwaitPromise)
+		if status != c.status {
+			t.Errorf("%s %s: %d, want %d", c.method, c.path, status, c.status)
+		}
+	}
+	b.click(by("sign-out"))
+	b.at(url + "/sign-in")
 	b.clean()
 }
