@@ -52,6 +52,9 @@ func TestT066KillNine(t *testing.T) {
 	took := time.Since(start)
 	c.finish(t)
 	t.Logf("%v", c.score)
+	if c.score.acknowledged == 0 || c.score.calls == 0 || c.ledger.requests == 0 {
+		t.Error("nothing was acknowledged or called, so nothing is proved")
+	}
 	t.Logf("%d refreshes, %d refresh tokens presented again after a lost answer, %d codes, %d requests at the clinics, %d torn tails",
 		c.ledger.refreshes, c.ledger.replays, c.ledger.codes, c.ledger.requests, c.ledger.torn)
 	t.Logf("%d operator's commands, %d of them killed; %.1f cycles/s", c.commands, c.cut, float64(n)/took.Seconds())
