@@ -39,13 +39,17 @@ func TestT127StopBeginsNoCall(t *testing.T) {
 	one := b.signIn(loginOne)
 	id := one.connect("jane", 0, "robin@example.test")
 	for _, p := range b.cfg.Platforms {
-		p.Limits.Endpoint = throttle.Limit{N: 1, Window: 12 * time.Second}
+		p.Limits.Endpoint = throttle.Limit{N: 1, Window: 7 * time.Second}
 	}
 	b.sandbox.Slow(sandbox.EndpointAPI, 2*time.Second, 1)
 	sent, waits := make(chan answer, 1), make(chan answer, 1)
-	go func() { sent <- one.read("/proxy/v1/" + id + patientsPath) }()
+	ask := func(answers chan<- answer) {
+		defer close(answers) // where it fails, too
+		answers <- one.read("/proxy/v1/" + id + patientsPath)
+	}
+	go ask(sent)
 	until(t, func() bool { return b.sandbox.Count(sandbox.EndpointAPI) == 1 })
-	go func() { waits <- one.read("/proxy/v1/" + id + patientsPath) }()
+	go ask(waits)
 	until(t, func() bool {
 		stacks := make([]byte, 1<<20)
 		return strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), "throttle.(*Limiter).Acquire")
