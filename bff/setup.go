@@ -104,7 +104,16 @@ func (s *Server) showSetup(c *fiber.Ctx) error {
 	if !s.needsSetup() {
 		return s.notFound(c)
 	}
-	return s.renderSetup(c, fiber.StatusOK, nil, "", "")
+	problem, wrong := s.setupLate(c.Get(fiber.HeaderAcceptLanguage))
+	return s.renderSetup(c, fiber.StatusOK, nil, problem, wrong)
+}
+
+// setupLate is what to say, and of which field, when the code has expired: its file is gone, and nobody is to look for it.
+func (s *Server) setupLate(languages string) (problem, wrong string) {
+	if time.Now().Before(s.setup.Expires()) {
+		return "", ""
+	}
+	return words.For(words.Pick(languages)).Setup.Expired, "code"
 }
 
 func (s *Server) renderSetup(c *fiber.Ctx, status int, form url.Values, problem, wrong string) error {

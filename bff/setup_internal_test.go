@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,10 +45,16 @@ func TestT119SetupFileGoesWithTheCode(t *testing.T) {
 		if _, err := os.Stat(s.setupFile()); err != nil {
 			t.Errorf("gone before its time: %v", err)
 		}
+		if problem, _ := s.setupLate("en"); problem != "" {
+			t.Errorf("the page says %q before its time", problem)
+		}
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if _, err := os.Stat(s.setupFile()); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("after an hour: %v", err)
+		}
+		if problem, wrong := s.setupLate("fr"); !strings.Contains(problem, "Redémarrez") || wrong != "code" {
+			t.Errorf("after an hour the page says %q of %q", problem, wrong)
 		}
 		s.end()
 		s.chores.Wait()
