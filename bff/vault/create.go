@@ -73,7 +73,7 @@ func createAside(dir string) (*store, string, error) {
 		return nil, "", fmt.Errorf("vault: create a database file: %w", err)
 	}
 	path := f.Name()
-	db, err := openBolt(path, f)
+	db, err := openBolt(path, f, os.O_RDWR)
 	if err != nil {
 		_ = os.Remove(path)
 		return nil, "", fmt.Errorf("vault: create a database file: %w", err)

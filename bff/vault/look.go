@@ -10,8 +10,8 @@ import (
 
 // Look opens the database in dir, runs fn and closes it again, leaving everything as it is: it makes no directory, no
 // database and no mark, changes no mode and removes no left-over file, so that whoever examines an installation sees it
-// as it stands. fn must not write. Errors are those of Open; where there never was a database, the error wraps
-// os.ErrNotExist. What fn answers is returned as it is.
+// as it stands, on a read-only file system too. What fn writes is refused. Errors are those of Open; where there never was
+// a database, the error wraps os.ErrNotExist. What fn answers is returned as it is.
 func Look(dir string, master MasterKey, fn func(*Vault) error) error {
 	if master.key.Empty() {
 		return errors.New("vault: no master key")
@@ -24,7 +24,7 @@ func Look(dir string, master MasterKey, fn func(*Vault) error) error {
 	if m.made && !Exists(dir) {
 		return missing(filepath.Join(dir, FileName))
 	}
-	st, err := openStore(filepath.Join(dir, FileName), m)
+	st, err := openStore(filepath.Join(dir, FileName), m, os.O_RDONLY)
 	if err != nil {
 		return err
 	}

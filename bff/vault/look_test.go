@@ -77,6 +77,9 @@ func TestLookChangesNothing(t *testing.T) {
 			err := vault.Look(dir, c.key, func(v *vault.Vault) error {
 				record, err := get(v, vault.ClientSecrets, "jane")
 				found = record.Value.Equal(secret.New("a-client-secret"))
+				if v.SetClientSecret("jane", secret.New("another")) == nil {
+					t.Error("written while it is looked at")
+				}
 				return err
 			})
 			if !errors.Is(err, c.want) || found != (c.want == nil) {

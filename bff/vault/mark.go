@@ -23,7 +23,8 @@ import (
 //
 // With it a damaged newest meta page, which looks like a commit that a power cut undid, is noticed after every stop in good
 // order; and so is an older file put in the place of the newer one. After a crash neither can be told from what a crash
-// does, and the vault goes on with the transaction before.
+// does, and the vault goes on with the transaction before. A compaction counts anew: a file from before it is not noticed
+// either.
 const markName = FileName + ".mark"
 
 const markBody = "locum vault 1 %-6s %020d "

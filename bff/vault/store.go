@@ -35,9 +35,10 @@ type store struct {
 type storeTx struct{ tx *bbolt.Tx }
 
 // openStore opens an existing file: locks it, checks every page of it, and only then lets bbolt map it, because bbolt
-// trusts what it maps and a damaged page number would end the process. Nothing is written.
-func openStore(path string, m *mark) (*store, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+// trusts what it maps and a damaged page number would end the process. Nothing is written; where access is os.O_RDONLY,
+// nothing can be.
+func openStore(path string, m *mark, access int) (*store, error) {
+	f, err := os.OpenFile(path, access|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENXIO) {
 		return nil, fmt.Errorf("%w: it is no regular file: %w", ErrCorrupt, err)
 	}
@@ -48,7 +49,7 @@ func openStore(path string, m *mark) (*store, error) {
 		_ = f.Close()
 		return nil, err
 	}
-	db, err := openBolt(path, f)
+	db, err := openBolt(path, f, access)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrCorrupt, path, err)
 	}
@@ -56,9 +57,9 @@ func openStore(path string, m *mark) (*store, error) {
 }
 
 // openBolt hands f to bbolt, which closes it when it fails.
-func openBolt(path string, f *os.File) (db *bbolt.DB, err error) {
+func openBolt(path string, f *os.File, access int) (db *bbolt.DB, err error) {
 	err = guarded(func() (err error) {
-		db, err = bbolt.Open(path, 0o600, boltOptions(f))
+		db, err = bbolt.Open(path, 0o600, boltOptions(f, access))
 		return err
 	})
 	return db, err
@@ -88,8 +89,9 @@ func prepareFile(f *os.File, path string, m *mark) error {
 }
 
 // boltOptions hands f to bbolt, which takes the lock again on the same open file: so it is never let go in between.
-func boltOptions(f *os.File) *bbolt.Options {
+func boltOptions(f *os.File, access int) *bbolt.Options {
 	return &bbolt.Options{
+		ReadOnly:     access == os.O_RDONLY,
 		Timeout:      lockWait,
 		FreelistType: bbolt.FreelistMapType,
 		NoStatistics: true,

@@ -84,7 +84,7 @@ func openMarked(dir string, master MasterKey, m *mark) (*Vault, error) {
 			return nil, err
 		}
 	}
-	st, err := openStore(path, m)
+	st, err := openStore(path, m, os.O_RDWR)
 	if err != nil {
 		return nil, err
 	}
