@@ -237,5 +237,11 @@ func (s *Server) sweep() {
 }
 
 // logAnchor names the last record of the audit trail where the log of the process goes, which may be another machine: who
-// puts older files in the place of the newer ones cannot change it there (T113).
-func (s *Server) logAnchor() { s.log.Info("audit checkpoint", "anchor", s.audit.Anchor().String()) }
+// puts older files in the place of the newer ones cannot change it there (T113). No log level leaves it out.
+func (s *Server) logAnchor() {
+	level := slog.LevelInfo
+	for level < slog.LevelError && !s.log.Enabled(s.life, level) {
+		level += slog.LevelWarn - slog.LevelInfo
+	}
+	s.log.Log(s.life, level, "audit checkpoint", "anchor", s.audit.Anchor().String())
+}
