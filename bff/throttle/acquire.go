@@ -56,7 +56,9 @@ func (c *clinic) claim(ctx context.Context, x *claim, now time.Duration) (*claim
 	full := c.waiting >= c.limiter.config.MaxQueue || x.who.waits > c.limiter.config.ownQueue()
 	if at, _ := c.start(x, now); at > x.deadline || full {
 		refused := c.refuse(x, now)
-		c.dispatch(now) // what was set aside for it
+		if c.queued() > 0 { // for others, what was set aside for it
+			c.dispatch(now)
+		}
 		return nil, refused
 	}
 	x.ready = make(chan struct{})
