@@ -125,7 +125,7 @@ func (c *call) attempt(ctx context.Context) (int, error) {
 		permit.Unsent()
 		return 0, err
 	}
-	err = c.send()
+	err = c.send(ctx)
 	status := c.out.StatusCode()
 	switch {
 	case isUnsent(err):

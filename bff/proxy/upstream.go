@@ -16,7 +16,8 @@ import (
 // Bounds of the connections to platforms.
 const (
 	maxUpstreams = 1000
-	maxLines     = 512 // per clinic
+	maxLines     = 128 // per clinic
+	maxWaiting   = 384 // for one of those
 	maxHeaders   = 16 << 10
 	idleFor      = 30 * time.Second
 	dialFor      = 5 * time.Second
@@ -112,12 +113,12 @@ func orDefault[T int | time.Duration](v, otherwise T) T {
 	return v
 }
 
-// send sends the request once and reads the answer into out.
-func (c *call) send() error {
+// send sends the request once and reads the answer into out. ctx ends a wait for a connection, nothing else.
+func (c *call) send(ctx context.Context) error {
 	req := fasthttp.AcquireRequest()
 	defer fasthttp.ReleaseRequest(req)
 	c.write(req)
 	c.out.Reset()
 	c.upstream.used.Store(time.Now().Unix())
-	return c.upstream.send(req, c.out)
+	return c.upstream.send(ctx, req, c.out)
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync"
 	"syscall"
 	"time"
 
@@ -66,39 +65,6 @@ func (l *line) Read(b []byte) (n int, err error) {
 	}
 	l.cut = err
 	return n, err
-}
-
-// lines are the connections to one clinic. They stand in for fasthttp's own client, which cannot say whether a failed
-// request had begun to leave, sends into connections that the other end has closed, keeps connections that hold more than
-// one answer, repeats requests unless told not to in several places, and leaves a goroutine behind when it is closed.
-// They start no goroutine.
-type lines struct {
-	dial    func(ctx context.Context) (secured, raw net.Conn, err error)
-	timeout time.Duration // of dialling, sending and reading together
-	maxBody int
-
-	mu     sync.Mutex
-	open   int
-	idle   []*line // the one used last is taken first
-	timer  *time.Timer
-	down   time.Time // nobody answered at the door then
-	closed bool
-}
-
-// send is one request and one answer, without repetition. The error is an *unsentError when no byte of the request has
-// left. A connection found dead before that is replaced, as often as needed.
-func (s *lines) send(req *fasthttp.Request, resp *fasthttp.Response) error {
-	deadline := time.Now().Add(s.timeout)
-	for {
-		l, err := s.take(deadline)
-		if err != nil {
-			return &unsentError{err}
-		}
-		again, err := s.try(l, req, resp, deadline)
-		if !again {
-			return err
-		}
-	}
 }
 
 // try sends on l. Only after a whole answer with nothing behind it l is kept; else it is closed, whatever happens.
@@ -189,56 +155,6 @@ func readFailure(err error) error {
 	return errMalformed
 }
 
-// take gives an idle connection that is alive, or a new one.
-func (s *lines) take(deadline time.Time) (*line, error) {
-	for {
-		l, err := s.reserve()
-		if err != nil {
-			return nil, err
-		}
-		if l == nil {
-			return s.connect(deadline)
-		}
-		if time.Since(l.idle) < idleFor && !l.isDead() {
-			return l, nil
-		}
-		s.drop(l)
-	}
-}
-
-var errBusy = errors.New("too many connections to the clinic")
-
-// reserve pops an idle connection, or answers nil where one may be opened.
-func (s *lines) reserve() (*line, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n := len(s.idle); n > 0 {
-		l := s.idle[n-1]
-		s.idle[n-1] = nil
-		s.idle = s.idle[:n-1]
-		return l, nil
-	}
-	if s.open >= maxLines {
-		return nil, errBusy
-	}
-	s.open++
-	return nil, nil
-}
-
-func (s *lines) connect(deadline time.Time) (*line, error) {
-	ctx, cancel := context.WithDeadline(context.Background(), earlier(deadline, time.Now().Add(dialFor)))
-	defer cancel()
-	secured, raw, err := s.dial(ctx)
-	if err != nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.open--
-		s.down = time.Now()
-		return nil, err
-	}
-	return newLine(secured, raw), nil
-}
-
 func newLine(secured, raw net.Conn) *line {
 	l := &line{Conn: secured, secured: secured != raw}
 	l.in, l.out = bufio.NewReaderSize(l, maxHeaders), bufio.NewWriter(l)
@@ -249,78 +165,6 @@ func newLine(secured, raw net.Conn) *line {
 	}
 	l.look = func(fd uintptr) { l.dead = peek(fd) }
 	return l
-}
-
-// downFor is how long a clinic is left alone to which no connection could be made.
-const downFor = time.Second
-
-// rest is how much of that is left. Without it, calls that fail without being sent, which cost no permit, would follow
-// each other as fast as the audit trail can announce them.
-func (s *lines) rest() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return max(0, downFor-time.Since(s.down))
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}
-
-func (s *lines) drop(l *line) {
-	_ = l.Close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.open--
-}
-
-func (s *lines) put(l *line) {
-	l.idle = time.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		_ = l.Close()
-		s.open--
-		return
-	}
-	s.idle = append(s.idle, l)
-	if s.timer == nil {
-		s.timer = time.AfterFunc(idleFor, s.sweep)
-	}
-}
-
-// sweep closes what has been idle for long; the oldest stand first.
-func (s *lines) sweep() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := 0
-	for n < len(s.idle) && time.Since(s.idle[n].idle) >= idleFor {
-		_ = s.idle[n].Close()
-		n++
-	}
-	s.open -= n
-	s.idle = append(s.idle[:0], s.idle[n:]...)
-	clear(s.idle[len(s.idle) : len(s.idle)+n])
-	if s.timer = nil; len(s.idle) > 0 && !s.closed {
-		s.timer = time.AfterFunc(idleFor-time.Since(s.idle[0].idle), s.sweep)
-	}
-}
-
-// close closes the idle connections, and those in use when they come back.
-func (s *lines) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	for _, l := range s.idle {
-		_ = l.Close()
-	}
-	s.open -= len(s.idle)
-	s.idle = nil
-	if s.timer != nil {
-		s.timer.Stop()
-	}
 }
 
 // secure does TLS on a new connection, so that all that fails until then has sent nothing of a request.
