@@ -74,7 +74,8 @@ func newStore(v *vault.Vault, params argon2id.Params) *Store {
 	return &Store{vault: v, hash: newHasher(params), remotes: newRates(), unknown: newTallies()}
 }
 
-// Add makes an account: *LoginError, *PasswordError, ErrExists, ErrBusy. An empty name becomes the login.
+// Add makes an account: *LoginError, *PasswordError, ErrExists, ErrBusy. An empty name becomes the login. It takes the place
+// of an account whose record is damaged, with another id: what belonged to the old one stays out of reach.
 func (s *Store) Add(login, name string, password secret.String) (Account, error) {
 	r, err := s.prepare(login, name, password)
 	if err != nil {
@@ -99,7 +100,7 @@ func (s *Store) prepare(login, name string, password secret.String) (vault.Accou
 	if name, err = normaliseName(name, login); err != nil {
 		return vault.Account{}, err
 	}
-	if _, err := s.ByLogin(login); !errors.Is(err, ErrNotFound) {
+	if _, err := s.ByLogin(login); !errors.Is(err, ErrNotFound) && !errors.Is(err, vault.ErrIntegrity) {
 		if err == nil {
 			err = ErrExists
 		}

@@ -238,6 +238,24 @@ func TestT119DamagedAccountsOpenNoSetup(t *testing.T) {
 	}
 }
 
+// TestT061ADamagedAccountIsAddedAgain: its login is nobody's; the new account is another person as far as anything else knows.
+func TestT061ADamagedAccountIsAddedAgain(t *testing.T) {
+	h := newHouse(t, account.InsecureNew)
+	before := mustAdd(t, h, "ana", good)
+	if err := h.vault.Close(); err != nil {
+		t.Fatal(err)
+	}
+	damageAccounts(t, filepath.Join(h.dir, vault.FileName))
+	h.start(t)
+	if err := verify(h, "ana", good); err == nil {
+		t.Error("a damaged account signs in")
+	}
+	if again := mustAdd(t, h, "ana", good); again.ID == before.ID {
+		t.Error("it has the old id")
+	}
+	want(t, "sign in", verify(h, "ana", good), nil)
+}
+
 func damageAccounts(t *testing.T, path string) {
 	t.Helper()
 	db, err := bbolt.Open(path, 0o600, nil)
