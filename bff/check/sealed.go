@@ -27,11 +27,12 @@ func (c *checker) vault() {
 		return
 	}
 	var all []account.Account
+	var damaged []vault.Damaged
 	c.secrets = map[string]secret.String{}
 	err := vault.Look(c.cfg.DataDir, key, func(v *vault.Vault) error {
-		damaged, err1 := v.Damaged()
+		var err1, err2 error
+		damaged, err1 = v.Damaged()
 		c.damaged(damaged)
-		var err2 error
 		all, err2 = account.New(v).List()
 		return errors.Join(err1, err2, v.View(c.readSecrets), c.trail(v))
 	})
@@ -39,7 +40,7 @@ func (c *checker) vault() {
 		c.unopened(err)
 		return
 	}
-	c.accounts(all)
+	c.accounts(all, damaged)
 	for i, p := range c.cfg.Platforms {
 		c.clientSecret(i, p)
 	}
@@ -96,13 +97,13 @@ func (c *checker) trail(v *vault.Vault) error {
 	return err
 }
 
-// accounts: somebody has to be able to sign in.
-func (c *checker) accounts(all []account.Account) {
+// accounts: somebody has to be able to sign in. Where accounts were damaged, there is no setup.
+func (c *checker) accounts(all []account.Account, damaged []vault.Damaged) {
 	if slices.ContainsFunc(all, func(a account.Account) bool { return !a.Disabled }) {
 		return
 	}
 	fix := "let a practitioner in with " + c.command("account add LOGIN --name NAME")
-	if len(all) == 0 {
+	if len(all) == 0 && !slices.ContainsFunc(damaged, func(d vault.Damaged) bool { return d.Collection == "accounts" }) {
 		fix = "run " + c.command("serve") + " and open " + c.cfg.PublicURL.String() + "/setup, or " + fix
 	}
 	c.file(Warning, "accounts.none", c.cfg.DataDir, "nobody may sign in yet", fix)

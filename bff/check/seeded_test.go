@@ -196,6 +196,17 @@ func TestDamagedRecord(t *testing.T) {
 	s.expect(report, "error vault.records", "error secrets.missing")
 }
 
+// TestDamagedAccounts: where nobody can sign in because of it, no setup is recommended: there is none.
+func TestDamagedAccounts(t *testing.T) {
+	s := template(t).copied(t, goodText)
+	s.rewrite("accounts", func(value []byte) []byte { return append(value[:len(value)-1], value[len(value)-1]^1) })
+	report := s.look(check.Options{})
+	s.expect(report, "error vault.records", "warning accounts.none")
+	if fix := report.Findings[1].Fix; strings.Contains(fix, "setup") || !strings.Contains(fix, "account add") {
+		t.Errorf("what to do is said to be: %s", fix)
+	}
+}
+
 // TestNewerVault: a vault that a later version wrote is told from a damaged one.
 func TestNewerVault(t *testing.T) {
 	s := template(t).copied(t, goodText)
