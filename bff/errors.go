@@ -32,6 +32,7 @@ type failure struct {
 	retryAfter time.Duration
 	allow      string // the Allow header of a 405
 	close      bool   // the connection cannot be trusted any further
+	why        string // for whoever sets up a proxy, in the log alone; never what a caller sent
 	err        error
 }
 

@@ -23,6 +23,9 @@ func (s *Server) logExchange(ctx *fasthttp.RequestCtx, e *exchange) {
 	}
 	if e.failure != nil {
 		attributes = append(attributes, slog.String("code", string(e.failure.code)))
+		if e.failure.why != "" {
+			attributes = append(attributes, slog.String("why", e.failure.why))
+		}
 		if e.failure.err != nil && status >= fiber.StatusInternalServerError {
 			attributes = append(attributes, slog.String("error", e.failure.err.Error()))
 			level = slog.LevelWarn

@@ -66,7 +66,7 @@ func (s *Server) readHeaders(ctx *fasthttp.RequestCtx, e *exchange) (seen uint32
 	for len(raw) > 0 {
 		end := bytes.IndexByte(raw, '\n')
 		if end < 1 || raw[end-1] != '\r' {
-			return 0, malformed()
+			return 0, malformed("a header's line does not end in CRLF")
 		}
 		line := raw[:end-1]
 		raw = raw[end+1:]
@@ -75,7 +75,7 @@ func (s *Server) readHeaders(ctx *fasthttp.RequestCtx, e *exchange) (seen uint32
 		}
 		colon := bytes.IndexByte(line, ':')
 		if colon < 1 || !isToken(line[:colon]) {
-			return 0, malformed()
+			return 0, malformed("a header has no name")
 		}
 		name, value := line[:colon], bytes.Trim(line[colon+1:], " \t")
 		position, underscored := onceIndex(name)
@@ -86,12 +86,12 @@ func (s *Server) readHeaders(ctx *fasthttp.RequestCtx, e *exchange) (seen uint32
 		seen |= 1 << position
 		switch {
 		case underscored:
-			return 0, malformed()
+			return 0, malformed("a header is spelt with underscores: " + once[position])
 		case position == onceCookie:
 			cookies++
 			e.cookies = value
 		case again && position != onceForwardedFor:
-			return 0, malformed()
+			return 0, malformed("a header stands twice: " + once[position])
 		case position == onceOrigin:
 			e.origin = value
 		case position == onceFetchSite:
@@ -101,11 +101,12 @@ func (s *Server) readHeaders(ctx *fasthttp.RequestCtx, e *exchange) (seen uint32
 		case position == onceFetchDest:
 			e.dest = value
 		case position == onceHost && !equalASCII(value, s.host):
-			return 0, &failure{status: fiber.StatusMisdirectedRequest, code: shared.CodeBadRequest, close: true}
+			return 0, &failure{status: fiber.StatusMisdirectedRequest, code: shared.CodeBadRequest, close: true,
+				why: "Host is not that of public_url; a proxy has to pass it on"}
 		}
 	}
 	if seen&(1<<onceHost) == 0 {
-		return 0, malformed()
+		return 0, malformed("there is no Host")
 	}
 	if cookies > 1 { // RFC 6265 §5.4: one line. Which of several is meant is not for us to guess: none is.
 		e.cookies = nil
@@ -127,7 +128,9 @@ func equalASCII(a, b []byte) bool {
 	return true
 }
 
-func malformed() *failure { return &failure{code: shared.CodeBadRequest, close: true} }
+func malformed(why string) *failure {
+	return &failure{code: shared.CodeBadRequest, close: true, why: why}
+}
 
 // onceIndex finds name in once, ignoring case and taking underscores for dashes.
 func onceIndex(name []byte) (position int, underscored bool) {
@@ -185,9 +188,10 @@ func admitFraming(ctx *fasthttp.RequestCtx, seen uint32) *failure {
 		length && chunked,
 		chunked && header.ContentLength() != -1, // -1 is how fasthttp says chunked
 		bodiless && (chunked || length && header.ContentLength() != 0):
-		return &failure{code: shared.CodeBadRequest, close: true}
+		return malformed("the version, or the length of the body, can be read in two ways")
 	case chunked:
-		return &failure{status: fiber.StatusLengthRequired, code: shared.CodeBadRequest, close: true}
+		return &failure{status: fiber.StatusLengthRequired, code: shared.CodeBadRequest, close: true,
+			why: "the body comes in chunks; whoever streams, or the proxy before them, has to give a Content-Length"}
 	case seen&(1<<onceExpect) != 0:
 		return expectationFailed()
 	case seen&(1<<onceContentEncoding) != 0: // nothing unpacks a body here: 64 KiB stay 64 KiB
@@ -197,7 +201,7 @@ func admitFraming(ctx *fasthttp.RequestCtx, seen uint32) *failure {
 }
 
 func expectationFailed() *failure {
-	return &failure{status: fiber.StatusExpectationFailed, code: shared.CodeBadRequest, close: true}
+	return &failure{status: fiber.StatusExpectationFailed, code: shared.CodeBadRequest, close: true, why: "Expect is not met"}
 }
 
 func allowedMethod(method []byte) bool {

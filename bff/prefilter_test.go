@@ -88,6 +88,25 @@ func TestT074TargetsAndHosts(t *testing.T) {
 	}
 }
 
+// TestTheLogSaysWhyAProxyIsRefused: the answers to what a proxy does wrong tell a caller nothing, so the log tells the operator.
+func TestTheLogSaysWhyAProxyIsRefused(t *testing.T) {
+	for _, c := range []struct{ name, head, why string }{
+		{"its own Host", "Host: 127.0.0.1:8080\r\n", "Host is not that of public_url"},
+		{"a header twice", "Host: HERE\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Proto: https\r\n", "a header stands twice: x-forwarded-proto"},
+		{"a header with underscores", "Host: HERE\r\nX_Forwarded_For: CANARY\r\n", "a header is spelt with underscores: x-forwarded-for"},
+		{"chunks", "Host: HERE\r\nTransfer-Encoding: chunked\r\n", "the body comes in chunks"},
+		{"Expect", "Host: HERE\r\nContent-Length: 1\r\nExpect: CANARY\r\n", "Expect is not met"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := open(t, nil)
+			b.raw("POST /sign-in HTTP/1.1\r\n" + strings.ReplaceAll(c.head, "HERE", b.cfg.PublicURL.Host) + "\r\n2\r\n{}\r\n0\r\n\r\n")
+			if log := b.log.String(); !strings.Contains(log, `why="`+c.why) || strings.Contains(log, "CANARY") {
+				t.Errorf("the log is %s", log)
+			}
+		})
+	}
+}
+
 // TestT074ForwardedHeadersChangeNothing: links, cookies and the redirect URI come from the public URL alone.
 func TestT074ForwardedHeadersChangeNothing(t *testing.T) {
 	b := open(t, nil)
