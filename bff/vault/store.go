@@ -108,7 +108,7 @@ func lock(f *os.File, path string) error {
 			break
 		}
 		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
-			return fmt.Errorf("vault: lock %s: %w", path, err)
+			return fmt.Errorf("vault: lock %s (it has to lie on a file system with locks, best a local one): %w", path, err)
 		}
 		if time.Since(start) >= lockWait {
 			return fmt.Errorf("%w: %s", ErrInUse, path)
@@ -207,9 +207,14 @@ func (s *store) before(id int) bool {
 }
 
 // run says whether an error is fn's own or the database's. A fault outside of fn leaves bbolt's locks as they were, and one
-// while it writes leaves more: then nothing is done with it any more.
+// while it writes leaves more; a panic of bbolt's own leaves who knows what. Then nothing is done with it any more.
 func (s *store) run(do func(func(*bbolt.Tx) error) error, writes bool, fn func(storeTx) error) (own bool, err error) {
-	inside := false
+	inside, returned := false, false
+	defer func() {
+		if !returned && !inside {
+			s.stop(errPanic)
+		}
+	}()
 	err = guarded(func() error {
 		return do(func(tx *bbolt.Tx) error {
 			inside = true
@@ -218,12 +223,21 @@ func (s *store) run(do func(func(*bbolt.Tx) error) error, writes bool, fn func(s
 			return err
 		})
 	})
+	returned = true
 	if !own && errors.Is(err, errFault) && (writes || !inside) {
-		s.stuck.Store(true)
-		_ = s.fail(err)
+		s.stop(err)
 	}
 	return own, err
 }
+
+// stop is fail for good: bbolt may hold its locks for ever.
+func (s *store) stop(cause error) {
+	s.stuck.Store(true)
+	_ = s.fail(cause)
+}
+
+// errPanic says that bbolt has given up; what it said is in the panic, which goes on.
+var errPanic = fmt.Errorf("%w: the database broke off", ErrCorrupt)
 
 // noRoom says whether a commit failed because the disk was full, while it wrote: not while it synced, and not otherwise.
 func noRoom(err error) bool {
