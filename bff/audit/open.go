@@ -27,11 +27,7 @@ func (l *Log) open() (err error) {
 	if err != nil {
 		return err
 	}
-	flags := os.O_RDWR | os.O_APPEND
-	if resumed || witness.seq == 0 {
-		flags |= os.O_CREATE
-	}
-	f, err := os.OpenFile(l.path, flags, 0o600)
+	f, info, err := l.openFile(resumed || witness.seq == 0)
 	if errors.Is(err, os.ErrNotExist) && witness.seq > 0 {
 		return l.cut(0, witness.seq)
 	}
@@ -43,13 +39,6 @@ func (l *Log) open() (err error) {
 			_ = f.Close()
 		}
 	}()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if err = f.Chmod(0o600); err != nil {
-		return err
-	}
 	at := l.durable
 	if !resumed {
 		at, err = l.lastLine(f, info.Size(), witness)
@@ -73,6 +62,25 @@ func (l *Log) open() (err error) {
 	}
 	l.file, l.info = f, info
 	return nil
+}
+
+// openFile opens the log, or makes it where it may be made, and closes it to other users.
+func (l *Log) openFile(create bool) (f *os.File, info os.FileInfo, err error) {
+	flags := os.O_RDWR | os.O_APPEND
+	if create {
+		flags |= os.O_CREATE
+	}
+	if f, err = os.OpenFile(l.path, flags, 0o600); err != nil {
+		return nil, nil, err
+	}
+	if info, err = f.Stat(); err == nil {
+		err = f.Chmod(0o600)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
 }
 
 // witness is what the head file has seen. A running process knows better than its file.
