@@ -47,6 +47,7 @@ platforms:
 func newWorld(t *testing.T, sound site, scopes []string) *world {
 	t.Helper()
 	listener := listen(t)
+	answers(t, listener, http.StatusOK)
 	w := &world{public: "http://" + listener.Addr().String()}
 	var err error
 	w.jane, err = sandbox.Start(sandbox.Options{Clients: []sandbox.Client{
@@ -73,6 +74,16 @@ func listen(t *testing.T) net.Listener {
 	must(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
 	return listener
+}
+
+// answers serves a status for every request until the test ends, as Locum or a proxy would.
+func answers(t *testing.T, listener net.Listener, status int) string {
+	t.Helper()
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })}
+	served := make(chan struct{})
+	go func() { defer close(served); _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close(); <-served })
+	return listener.Addr().String()
 }
 
 // closedPort is an address where nobody listens.
@@ -217,6 +228,9 @@ func TestLiveSeeded(t *testing.T) {
 			[]string{"error live.clinic 11", "error live.clinic-unreachable 11"}},
 		{"a clinic with a certificate that nobody trusts", shared, func(w *world) { w.edit(w.jane.Clinics()[1].URL, "https://"+selfSignedServer(w.t)) },
 			[]string{"error live.clinic 11", "error live.clinic-tls 11"}},
+		{"the proxy in front passes on another Host", shared, func(w *world) { w.at127(answers(w.t, listen(w.t), http.StatusMisdirectedRequest)) }, []string{"error live.public-host 1"}},
+		{"the proxy in front finds no Locum", shared, func(w *world) { w.at127(answers(w.t, listen(w.t), http.StatusBadGateway)) }, []string{"note live.public-unreachable 1"}},
+		{"another site at the address", shared, func(w *world) { w.at127(answers(w.t, listen(w.t), http.StatusNotFound)) }, []string{"warning live.public-answer 1"}},
 		{"Locum is not started", shared, func(w *world) { w.at127(closedPort(w.t)) }, []string{"note live.public-unreachable 1"}},
 		{"Locum's certificate is not trusted", shared, func(w *world) {
 			at := selfSignedServer(w.t)
