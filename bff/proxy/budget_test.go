@@ -11,6 +11,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"locum/bff/secret"
 	"locum/bff/throttle"
 )
 
@@ -197,7 +198,8 @@ func TestT127NothingBegins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t, "127.0.0.1:7001")
 		one := throttle.Limit{N: 2, Window: 13 * time.Second}
-		r := newRig(t, setup{fakes: []*fake{f}, limits: throttle.Limits{Endpoint: one, Clinic: plenty.Clinic}})
+		known := func(string) (secret.String, error) { return secret.New("SBX-client-secret"), nil }
+		r := newRig(t, setup{fakes: []*fake{f}, secretOf: known, limits: throttle.Limits{Endpoint: one, Clinic: plenty.Clinic}})
 		f.streams(hang)
 		ctx, stop := context.WithCancel(t.Context())
 		call := func() chan error {
@@ -226,6 +228,18 @@ func TestT127NothingBegins(t *testing.T) {
 		wantCode(t, <-black, "platform_unavailable")
 		if n := len(f.seen()); n != 2 {
 			t.Errorf("%d requests", n)
+		}
+		stale := newRig(t, setup{fakes: []*fake{f}, secretOf: known, stale: true})
+		wantCode(t, stale.proxy.Do(ctx, stale.request("GET", patients), &fasthttp.Response{}), "platform_unavailable")
+		for _, r := range []*rig{r, stale} {
+			synctest.Wait()
+			r.strangers.Range(func(addr, _ any) bool { t.Errorf("a refresh was begun: %v was dialled", addr); return true })
+		}
+		if _, err := stale.do(stale.request("GET", patients)); err == nil {
+			t.Error("answered without a token")
+		}
+		if _, asked := stale.strangers.Load("127.0.0.1:9"); !asked {
+			t.Error("this test would not see a refresh")
 		}
 	})
 }

@@ -37,6 +37,9 @@ func (c *call) run(ctx context.Context) error {
 	if err != nil || status != fasthttp.StatusUnauthorized {
 		return err
 	}
+	if err := over(ctx); err != nil {
+		return err
+	}
 	// The platform has not processed what it did not authorise, so a write is repeated too.
 	lease, err := c.proxy.tokens.Refused(ctx, c.lease)
 	if err != nil {
@@ -77,11 +80,22 @@ func (c *call) admit(ctx context.Context) error {
 	if err := c.body(); err != nil {
 		return err
 	}
+	if err := over(ctx); err != nil {
+		return err
+	}
 	lease, err := c.proxy.tokens.Fresh(ctx, r.Practitioner, r.Connection)
 	if err != nil {
 		return err
 	}
 	return c.use(lease)
+}
+
+// over refuses to begin anything once the caller's time has ended: no refresh, no wait for a turn, no request.
+func over(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return &Error{Code: codeUnavailable, Err: err}
+	}
+	return nil
 }
 
 // use takes a token, if it is one for this call: of the same clinic, with the scope.
@@ -159,8 +173,8 @@ var errDown = errors.New("the clinic could not be reached a moment ago")
 const patience = 15 * time.Second
 
 func (c *call) turn(ctx context.Context) (*throttle.Permit, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, &Error{Code: codeUnavailable, Err: err}
+	if err := over(ctx); err != nil {
+		return nil, err
 	}
 	if rest := c.upstream.rest(); rest > 0 {
 		return nil, &Error{Code: codeUnavailable, RetryAfter: rest, Err: errDown}
