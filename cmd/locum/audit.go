@@ -11,6 +11,7 @@ import (
 	"locum/bff"
 	"locum/bff/account"
 	"locum/bff/audit"
+	"locum/bff/check"
 	"locum/bff/config"
 	"locum/bff/vault"
 )
@@ -50,7 +51,13 @@ func (c configured) withAccounts(ctx context.Context, std streams, login, kind s
 	defer opened.Close()
 	accounts := account.New(opened)
 	event := func() audit.Event { return audit.Event{Kind: kind, Practitioner: accountID(accounts, login)} }
-	return recorded(ctx, std, cfg, opened, event, func() error { return deed(accounts) })
+	return recorded(ctx, std, cfg, opened, event, func() error {
+		err := deed(accounts)
+		if errors.Is(err, account.ErrNotFound) {
+			return fmt.Errorf("%w; see: locum account list -c %s", err, check.Quote(c.Config))
+		}
+		return err
+	})
 }
 
 // accountID is empty for a login that has no account yet.

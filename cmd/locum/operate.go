@@ -52,6 +52,8 @@ func (c configured) vault() (*config.Config, *vault.Vault, error) {
 func (c configured) hint(err error) error {
 	var key *vault.KeyFileError
 	switch {
+	case errors.As(err, &key) && errors.Is(err, os.ErrNotExist) && c.hasVault():
+		return fmt.Errorf("%w; nothing else opens the vault that is there: put the copy of the master key back, or let master_key_file in %s name it", err, c.Config)
 	case errors.As(err, &key) && errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("%w; create it with: locum keys create -c %s", err, check.Quote(c.Config))
 	case errors.As(err, &key) && errors.Is(err, os.ErrExist):
@@ -64,6 +66,12 @@ func (c configured) hint(err error) error {
 		return fmt.Errorf("%w; nothing was changed: restore the data directory from a backup", err)
 	}
 	return err
+}
+
+// hasVault says whether there is a vault already, which a new key would not open.
+func (c configured) hasVault() bool {
+	cfg, err := config.Load(c.Config)
+	return err == nil && vault.Exists(cfg.DataDir)
 }
 
 type configCommand struct {
@@ -242,7 +250,11 @@ func (c accountPasswordCommand) Run(ctx context.Context, std streams) error {
 		if err != nil {
 			return err
 		}
-		return accounts.SetPassword(c.Login, password)
+		if err := accounts.SetPassword(c.Login, password); err != nil {
+			return err
+		}
+		fmt.Fprintf(std.out, "%s has a new password\n", c.Login)
+		return nil
 	})
 }
 
@@ -278,7 +290,11 @@ func (c accountDisableCommand) Run(ctx context.Context, std streams) error {
 		kind = "account_enabled"
 	}
 	return c.withAccounts(ctx, std, c.Login, kind, func(accounts *account.Store) error {
-		return accounts.SetDisabled(c.Login, !c.Undo)
+		if err := accounts.SetDisabled(c.Login, !c.Undo); err != nil {
+			return err
+		}
+		fmt.Fprintf(std.out, "%s %s\n", c.Login, map[bool]string{false: "may not sign in any more", true: "may sign in again"}[c.Undo])
+		return nil
 	})
 }
 
