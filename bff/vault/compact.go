@@ -14,17 +14,6 @@ const (
 	copyBatch   = 1 << 20 // bytes in one transaction of the copy
 )
 
-// Reseal adds a new primary key, seals every value again under it, and drops the other keys. It works beside other
-// transactions, a batch at a time. A call that was cut short leaves all keys live; the next one ends the work, and adds
-// no further key.
-//
-// What it replaces stays readable in the file's free pages to who has the old keyset; Compact is what removes it.
-func (v *Vault) Reseal() error {
-	v.compact.Lock()
-	defer v.compact.Unlock()
-	return v.reseal()
-}
-
 // Compact makes deleting final: after it, nothing that was deleted or replaced occurs in the database file, in any form,
 // and the keys that sealed it are gone, but for those that lie beside what was set aside (DropDamaged). It reseals
 // everything beside other transactions, then holds them up while it copies what is live into a new file and exchanges the
@@ -43,6 +32,11 @@ func (v *Vault) Compact() error {
 	return v.exchange()
 }
 
+// reseal adds a new primary key, seals every value again under it, and drops the other keys. It works beside other
+// transactions, a batch at a time. A call that was cut short leaves all keys live; the next one ends the work, and adds
+// no further key. The caller holds v.compact.
+//
+// What it replaces stays readable in the file's free pages to who has the old keyset; Compact is what removes it.
 func (v *Vault) reseal() error {
 	if err := v.setKeyset((*sealer).rotated); err != nil {
 		return err

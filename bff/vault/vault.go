@@ -41,7 +41,7 @@ type Vault struct {
 
 	// mu is held shared by every transaction and alone where the file or the keyset is exchanged.
 	mu      sync.RWMutex
-	compact sync.Mutex // one Reseal or Compact at a time
+	compact sync.Mutex // one reseal or Compact at a time
 	mark    *mark
 	store   *store // nil once closed
 	seal    *sealer

@@ -188,7 +188,7 @@ func TestClosed(t *testing.T) {
 	mustClose(t, v)
 	nothing := func(*vault.Tx) error { return nil }
 	for name, err := range map[string]error{
-		"View": v.View(nothing), "Update": v.Update(nothing), "Compact": v.Compact(), "Reseal": v.Reseal(),
+		"View": v.View(nothing), "Update": v.Update(nothing), "Compact": v.Compact(),
 	} {
 		if !errors.Is(err, vault.ErrClosed) {
 			t.Errorf("%s: %v", name, err)
