@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,8 @@ func TestLogGathers(t *testing.T) {
 		want := func(writes int, order string) {
 			t.Helper()
 			synctest.Wait()
+			out.mu.Lock() // a timer writes: to the race detector a sleep is no order
+			defer out.mu.Unlock()
 			var got strings.Builder
 			for line := range strings.Lines(out.text.String()) {
 				_, n, _ := strings.Cut(line, `"n":`)
@@ -52,11 +55,14 @@ func TestLogGathers(t *testing.T) {
 
 // counted is a writer that counts.
 type counted struct {
+	mu     sync.Mutex
 	writes int
 	text   strings.Builder
 }
 
 func (c *counted) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.writes++
 	return c.text.Write(b)
 }
