@@ -219,8 +219,8 @@ func (c *pageChecker) elements(id uint64, data []byte, at part) error {
 	if flags != branchPage && flags != leafPage || flags == branchPage && count == 0 || at.depth > maxDepth {
 		return fmt.Errorf("page %d: wrong kind %#x", id, flags)
 	}
-	if at.branch && count == 0 {
-		return fmt.Errorf("page %d: empty below a branch", id)
+	if count == 0 && (at.branch || at.nested > 0 && len(data) > pageHeader) { // an empty bucket is inline, and nothing but a head
+		return fmt.Errorf("page %d: empty", id)
 	}
 	if pageHeader+count*elementSize > len(data) {
 		return fmt.Errorf("page %d: %d elements do not fit", id, count)
@@ -233,6 +233,9 @@ func (c *pageChecker) elements(id uint64, data []byte, at part) error {
 		}
 		if begin < free {
 			return fmt.Errorf("page %d, element %d: overlaps another", id, i)
+		}
+		if i == 0 && begin > free { // bbolt leaves no gap: a smaller count would lose the last elements without a word
+			return fmt.Errorf("page %d: has not %d elements", id, count)
 		}
 		free = begin + len(key) + len(value)
 		outside := at.low != nil && bytes.Compare(key, at.low) < 0 || at.high != nil && bytes.Compare(key, at.high) >= 0

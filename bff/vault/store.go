@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -297,6 +298,18 @@ func (t storeTx) delete(bucket string, key []byte) error {
 		return fmt.Errorf("vault: delete from %s: %w", bucket, err)
 	}
 	return nil
+}
+
+// stranger finds a bucket that is none of the vault's.
+func (t storeTx) stranger() (name string, found bool) {
+	ours := append([]string{metaBucket, asideBucket}, collections...)
+	c := t.tx.Cursor()
+	for key, _ := c.First(); key != nil; key, _ = c.Next() {
+		if !slices.Contains(ours, string(key)) {
+			return string(key), true
+		}
+	}
+	return "", false
 }
 
 // drop removes a whole bucket.

@@ -8,6 +8,7 @@ package vault
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -102,12 +103,15 @@ func openMarked(dir string, master MasterKey, m *mark) (*Vault, error) {
 	return v, nil
 }
 
-// unlock reads the keyset, its count of uses and the derivation root.
+// unlock reads the keyset, its count of uses and the derivation root, and makes sure that nothing has lost its name.
 func (v *Vault) unlock() error {
 	return v.store.View(func(tx storeTx) error {
 		seal, err := readKeyset(v.master, tx.get(metaBucket, []byte(metaKeyset)))
 		if err != nil {
 			return err
+		}
+		if name, found := tx.stranger(); found { // under another name a bucket would be lost with all that is in it
+			return fmt.Errorf("%w: it holds %.20q, which is none of Locum's", ErrCorrupt, name)
 		}
 		readUses(tx, seal)
 		root, err := openRoot(seal, tx.get(metaBucket, []byte(metaRoot)))
