@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"locum/bff"
@@ -71,6 +72,7 @@ func nothingThere(path string, cfg *config.Config) error {
 			cfg.MasterKeyFile)
 	}
 	entries, err := os.ReadDir(cfg.DataDir)
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name() == "lost+found" }) // a volume of its own
 	if !errors.Is(err, fs.ErrNotExist) && (err != nil || len(entries) > 0) {
 		return fmt.Errorf("%s is there already and is not empty: keep it, and begin in an empty directory with -c; nothing was written", cfg.DataDir)
 	}
