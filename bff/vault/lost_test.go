@@ -57,3 +57,22 @@ func TestT062NothingIsLostWithoutAWord(t *testing.T) {
 		}
 	}
 }
+
+// TestT062NoTransactionBehindTheLast: a number near the end of what can be counted is forged, and would lead bbolt astray at
+// the next write.
+func TestT062NoTransactionBehindTheLast(t *testing.T) {
+	o := &original{name: "forged", records: 3, values: 100}
+	o.make(t, false)
+	for _, meta := range []int{16, 4096 + 16} {
+		content, dir := bytes.Clone(o.content), memoryDir(t)
+		putUint64(content[meta+48:], ^uint64(0))
+		putUint64(content[meta+56:], sum64(content[meta:meta+56]))
+		writeFile(t, filepath.Join(dir, vault.FileName), content)
+		if v, err := vault.Open(dir, o.key); !errors.Is(err, vault.ErrCorrupt) {
+			t.Errorf("meta page at %d: %v", meta, err)
+			if err == nil {
+				mustClose(t, v)
+			}
+		}
+	}
+}

@@ -34,6 +34,9 @@ const (
 
 	maxDepth = 64       // of a tree of pages; a real one has fewer than ten
 	maxNode  = 64 << 20 // bytes of a page with its overflow
+
+	// maxTransaction leaves bbolt room to count: behind the last number comes 0, and it would go on from the older page.
+	maxTransaction = 1 << 62
 )
 
 var order = binary.NativeEndian
@@ -106,6 +109,9 @@ func findMeta(file io.ReaderAt, size uint64) (pageMeta, error) {
 	}
 	if !found || !newest.plausible() || size < 4*newest.pageSize {
 		return pageMeta{}, errors.New("no bbolt database")
+	}
+	if newest.transaction > maxTransaction {
+		return pageMeta{}, fmt.Errorf("no database comes to transaction %d", newest.transaction)
 	}
 	return newest, nil
 }
