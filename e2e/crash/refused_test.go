@@ -57,7 +57,7 @@ func TestT062NothingIsGuessed(t *testing.T) {
 			defer s.must("", "keys", "create")
 			return os.Remove(s.path("master.key"))
 		}, exitWrongKey, []string{"master key", "master_key_file in"}},
-		{"no key", func(s *site) error { return os.Remove(s.path("master.key")) }, exitFailed, []string{"master.key", "locum keys create"}},
+		{"no key", func(s *site) error { return os.Remove(s.path("master.key")) }, exitFailed, []string{"master.key", "put the copy of the master key back"}},
 		{"T071 a key that others may read", func(s *site) error { return os.Chmod(s.path("master.key"), 0o644) },
 			exitFailed, []string{"master.key", "0600"}},
 		{"T062 another program's file", func(s *site) error {
