@@ -44,7 +44,13 @@ func (s *stage) admitSome(v *vault.Vault, practitioners int) (calls requests, er
 			return err
 		}
 		var model vault.Connection
-		if err := vault.Connections.Each(tx, func(c vault.Connection) error { model = c; return nil }); err != nil {
+		err = vault.Connections.Each(tx, func(c vault.Connection) error {
+			if c.ExpiresIn > model.ExpiresIn { // not the herd's: its token has run out, and all copies would renew it at once
+				model = c
+			}
+			return nil
+		})
+		if err != nil {
 			return err
 		}
 		for range practitioners {
