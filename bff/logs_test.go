@@ -37,7 +37,7 @@ func TestT116LogsAreCleanAtEveryLevel(t *testing.T) {
 			b.unreadable(one, id)
 			b.platformFails(one, id)
 			b.answerHostile(one, id) // ends with a 429, after which this clinic is left alone
-			for n := range 9 { // what fails between the platform's servers and ours, each time on a connection of its own
+			for n := range 9 {       // what fails between the platform's servers and ours, each time on a connection of its own
 				b.tokensFail(&one, n)
 				texts = append(texts, one.flow)
 			}

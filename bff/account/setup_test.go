@@ -119,7 +119,7 @@ func TestT119SetupCodeExpires(t *testing.T) {
 		if _, err := p.Run(code, "::1", "maya", "", secret.New("short"), silent); errors.Is(err, account.ErrSetupLate) {
 			t.Error("late before its time")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if _, err := p.Run(code, "::1", "maya", "", secret.New(good), silent); !errors.Is(err, account.ErrSetupLate) {
 			t.Errorf("after an hour: %v", err)
 		}

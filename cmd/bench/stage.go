@@ -145,7 +145,6 @@ type child struct {
 	name string
 	addr string
 	pid  int
-	wait func() error
 	stop func() error
 }
 
