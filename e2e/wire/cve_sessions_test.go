@@ -19,7 +19,7 @@ var sessionPasts = []past{
 	{ids: "CVE-2026-34454", product: "oauth2-proxy", class: "the old cookie survives the sign-in page", again: func(t *testing.T, h *house) {
 		p := h.signIn(h.demo.People[1])
 		old := p.cookies
-		h.again(&p, 1)
+		h.again(&p, h.demo.People[1])
 		if p.cookies == old || h.signedIn(old) || !h.signedIn(p.cookies) {
 			t.Error("after a new sign-in in the same browser the old cookie lives")
 		}
@@ -134,27 +134,6 @@ var sessionPasts = []past{
 		}
 	}},
 	{ids: "CVE-2024-51987", product: "Duende", class: "a pooled client keeps another user's token", again: ownAnswers},
-}
-
-// again signs the practitioner number i in by the browser of p.
-func (h *house) again(p *person, i int) {
-	h.t.Helper()
-	form := url.Values{"card": {h.demo.People[i].Login}}.Encode()
-	if status, _ := h.ask(*p, "POST", shared.PathSignIn, "application/x-www-form-urlencoded", form); status != http.StatusSeeOther {
-		h.t.Fatalf("sign-in: %d", status)
-	}
-	p.cookies = "locum-dev-session=" + h.cookie(*p, "locum-dev-session")
-}
-
-func (h *house) cookie(p person, name string) string {
-	own, err := url.Parse(h.demo.URL)
-	must(h.t, err)
-	for _, cookie := range p.client.Jar.Cookies(own) {
-		if cookie.Name == name {
-			return cookie.Value
-		}
-	}
-	return ""
 }
 
 func (h *house) signedIn(cookies string) bool {

@@ -20,7 +20,6 @@ import (
 
 	"locum/bff/demo"
 	"locum/bff/sandbox"
-	"locum/bff/secret"
 	"locum/shared"
 )
 
@@ -74,16 +73,29 @@ func (h *house) signIn(who demo.Person) person {
 	p := person{name: who.Name, client: &http.Client{Jar: jar, Timeout: longest,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	h.t.Cleanup(p.client.CloseIdleConnections)
+	h.again(&p, who)
+	return p
+}
+
+// again signs a practitioner in by the browser of p.
+func (h *house) again(p *person, who demo.Person) {
+	h.t.Helper()
 	form := url.Values{"card": {who.Login}}.Encode()
-	if status, _ := h.ask(p, "POST", shared.PathSignIn, "application/x-www-form-urlencoded", form); status != http.StatusSeeOther {
+	if status, _ := h.ask(*p, "POST", shared.PathSignIn, "application/x-www-form-urlencoded", form); status != http.StatusSeeOther {
 		h.t.Fatalf("sign-in: %d", status)
 	}
+	p.cookies = "locum-dev-session=" + h.cookie(*p, "locum-dev-session")
+}
+
+func (h *house) cookie(p person, name string) string {
 	own, err := url.Parse(h.demo.URL)
 	must(h.t, err)
-	for _, cookie := range jar.Cookies(own) {
-		p.cookies += cookie.Name + "=" + cookie.Value
+	for _, cookie := range p.client.Jar.Cookies(own) {
+		if cookie.Name == name {
+			return cookie.Value
+		}
 	}
-	return p
+	return ""
 }
 
 // ask is what the app's own page sends.
@@ -105,23 +117,7 @@ func (h *house) ask(p person, method, target, media, body string) (status int, a
 // connect gives the id of a connection of the first practitioner's.
 func (h *house) connect() string {
 	h.t.Helper()
-	p, state := h.people[0], secret.Random().Reveal()
-	_, answer := h.ask(p, "POST", shared.PathConnect, "application/json", h.json(shared.ConnectRequest{Platform: "jane",
-		Clinic: h.demo.Sandbox.Clinics()[0].URL, ClientState: state, Context: shared.Context{Page: shared.PageHome}}))
-	var begun shared.ConnectAnswer
-	must(h.t, json.Unmarshal(answer, &begun))
-	back, err := h.demo.Sandbox.Approve(begun.AuthorizationURL, "robin@example.test", false)
-	must(h.t, err)
-	response, err := p.client.Get(back)
-	must(h.t, err)
-	must(h.t, response.Body.Close())
-	var outcome shared.Outcome
-	_, answer = h.ask(p, "POST", shared.PathOutcome, "application/json", h.json(shared.OutcomeRequest{ClientState: state}))
-	must(h.t, json.Unmarshal(answer, &outcome))
-	if outcome.Code != shared.OutcomeConnected {
-		h.t.Fatalf("the outcome is %s", outcome.Code)
-	}
-	return outcome.Connection
+	return h.connected(h.t, h.people[0], "jane", h.demo.Sandbox.Clinics()[0].URL, "robin@example.test")
 }
 
 func (h *house) json(v any) string {
