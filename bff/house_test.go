@@ -19,6 +19,7 @@ var mayImport = map[string]string{
 	"bff/secret":   "",
 	"bff/throttle": "",
 	"bff/audit":    "",
+	"bff/events":   "",
 	"bff/sandbox":  "",
 	"app/words":    "shared",
 	"app":          "shared app/words",
@@ -32,7 +33,7 @@ var mayImport = map[string]string{
 	"bff/connect":  "bff/tokens bff/session bff/vault bff/oauth bff/platform bff/audit bff/secret",
 	"bff/proxy":    "bff/tokens bff/throttle bff/platform bff/vault bff/audit bff/secret",
 	"bff": "bff/secret bff/throttle bff/audit bff/oauth bff/vault bff/platform bff/account bff/session bff/config bff/tokens " +
-		"bff/connect bff/proxy web shared app app/words",
+		"bff/connect bff/proxy bff/events web shared app app/words",
 	"bff/check":  "shared bff/config bff/platform bff/oauth bff/account bff/audit bff/vault bff/secret",
 	"bff/demo":   "bff bff/sandbox bff/account bff/config bff/platform bff/secret",
 	"cmd/locum":  "bff/config bff bff/check bff/demo bff/account bff/audit bff/vault bff/oauth bff/platform bff/secret",
@@ -42,6 +43,7 @@ var mayImport = map[string]string{
 	"cmd/wasm/nethttp": "",
 	"e2e":              "bff/demo bff/sandbox shared",
 	"e2e/crash":        "bff/sandbox",
+	"e2e/interop":      "bff bff/config bff/platform bff/oauth bff/secret bff/sandbox shared",
 	"e2e/wire":         "bff/demo bff/sandbox",
 	"cmd/bench":        "bff/sandbox bff/vault shared",
 }

@@ -19,6 +19,7 @@ const (
 	PageConnections = "connections"
 	PageConnect     = "connect"
 	PageOutcome     = "outcome"
+	PageLife        = "life"
 )
 
 // Pages is the one table that feeds go-app's routes, Fiber's routes and the start-up renderer. The connection stands in
@@ -44,7 +45,8 @@ const (
 	PathPlatforms   = "/api/v1/platforms"
 	PathConnect     = "/api/v1/connect"
 	PathOutcome     = "/api/v1/connect/outcome"
-	PathConnections = "/api/v1/connections" // and /{connection}
+	PathConnections = "/api/v1/connections" // and /{connection}, /{connection}/life, /{connection}/diagnosis
+	PathEvents      = "/api/v1/events"
 	PathOpenAPI     = "/api/openapi.json"
 	PathProxy       = "/proxy/v1" // and /{connection}/{the platform's own path}
 	PathHealth      = "/healthz"
@@ -54,6 +56,10 @@ const (
 // CallbackPath is the one redirect URI of a platform, relative to the public URL (RFC 9700 §4.4.2: distinct per
 // authorization server).
 func CallbackPath(platform string) string { return "/connect/" + platform + "/callback" }
+
+// LogoutPath is where a platform tells of a login that has ended (OpenID Connect Back-Channel Logout 1.0 §2.5), relative to
+// the public URL.
+func LogoutPath(platform string) string { return "/connect/" + platform + "/backchannel-logout" }
 
 // Names are the {names} of the page's pattern, in order; empty, never nil, where it has none.
 func (p Page) Names() []string {

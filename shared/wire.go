@@ -96,9 +96,11 @@ type Outcome struct {
 // States of a connection.
 const (
 	StateConnected     = "connected"
+	StateRefreshing    = "refreshing"      // its access has run out and a new one is on its way
 	StateDegraded      = "degraded"        // the platform cannot be reached; the current access still works while it lasts
 	StateReconnect     = "needs_reconnect" // the platform ended it; Cause says why
 	StateMisconfigured = "misconfigured"   // the platform refuses Locum itself
+	StateEnded         = "ended"           // the practitioner disconnected it: only its timeline is left, for a while
 )
 
 // Connection is one practitioner's grant at one clinic, as the app shows it.
@@ -117,8 +119,12 @@ type Connection struct {
 	RefreshedAt  time.Time  `json:"refreshed_at"`
 	FreshSeconds int        `json:"fresh_seconds"` // of the current access; 0 when it has run out
 	// KeptSeconds is how long the connection lives without a call, 0 when the platform states no end.
-	KeptSeconds int    `json:"kept_seconds"`
-	Budget      Budget `json:"budget"`
+	KeptSeconds int `json:"kept_seconds"`
+	// EndsAt is when the platform ends the login behind it, used or not; absent where that is not known.
+	EndsAt *time.Time `json:"ends_at,omitempty"`
+	// Siblings are the practitioner's other connections of the same sign-in at the platform: they may end with this one.
+	Siblings []string `json:"siblings,omitempty"`
+	Budget   Budget   `json:"budget"`
 }
 
 // Connections is the answer of GET /api/v1/connections.

@@ -25,6 +25,8 @@ type JaneConfig struct {
 	MoreScopes []string
 	OpenID     bool
 	Clinics    []ClinicLink
+	Refresh    RefreshPolicy
+	Ending     string // "": EndingRevoke
 	// ClinicDomains is, where nil, known for Jane's two realms: janeapp.com and jane.qa.
 	ClinicDomains []string
 	Limits        *throttle.Limits // nil: the limits of the guide
@@ -68,6 +70,7 @@ func Jane(c JaneConfig) (*Platform, error) {
 		RedirectURI: c.PublicURL + "/connect/" + c.ID + "/callback",
 		Scopes:      slices.Clone(c.Scopes), MoreScopes: slices.Clone(c.MoreScopes),
 		Clinics: slices.Clone(c.Clinics), ClinicDomains: slices.Clone(c.ClinicDomains),
+		Refresh: c.Refresh, Ending: c.Ending,
 		Operations: slices.Clone(janeOperations), Limits: janeLimits, Timeout: janeTimeout, MaxAnswer: janeMaxAnswer,
 	}
 	if p.Name == "" {
@@ -78,6 +81,9 @@ func Jane(c JaneConfig) (*Platform, error) {
 	}
 	if p.Scopes == nil {
 		p.Scopes = slices.Clone(janeScopes)
+	}
+	if p.Ending == "" {
+		p.Ending = EndingRevoke
 	}
 	if p.ClinicDomains == nil {
 		p.ClinicDomains = janeDomains[c.Issuer]

@@ -27,6 +27,9 @@ type Platform struct {
 	Clinics       []ClinicLink // known clinics; their origins are accepted exactly as they stand
 	Hint          string       // an example of a clinic address
 
+	Refresh RefreshPolicy
+	Ending  string // how a grant is given back: one of the Ending constants
+
 	Operations []Operation
 	Limits     throttle.Limits
 	Timeout    time.Duration // of one API call

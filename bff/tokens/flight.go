@@ -20,12 +20,24 @@ type flight struct {
 	err  error
 }
 
-// reason is why a refresh is asked for. The zero value: the token is due, or an answer waits to be read. refused: the
-// platform refused the token of generation seen. The background keeper will bring its own: the refresh token's window.
+// reason is why a refresh is asked for, and by whom. Alone with its trigger: the token is due, or an answer waits to be
+// read. refused: the platform refused the token of generation seen.
 type reason struct {
 	refused bool
 	seen    uint64
+	trigger string
 }
+
+// Triggers: who or what began a step.
+const (
+	triggerCall         = "call"         // a call of the practitioner's needs a token
+	triggerRefused      = "refused"      // the platform refused one that is fresh
+	triggerKeeper       = "keeper"       // the background keeper
+	triggerBoot         = "boot"         // what an earlier process left
+	triggerPractitioner = "practitioner" // connect, reconnect, disconnect
+	triggerPlatform     = "platform"     // a back-channel logout
+	triggerOperator     = "operator"     // a command
+)
 
 // needed asks again, in turn, whether there is still something to do.
 func (why reason) needed(cur *current, now time.Time) bool {

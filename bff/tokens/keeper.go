@@ -20,6 +20,8 @@ type Config struct {
 	Audit     *audit.Log
 	Log       *slog.Logger
 	Node      string
+	// Notify is told of every change of what a connection shows; it must not block. nil: nobody listens.
+	Notify func(practitioner, connection, state, cause string)
 }
 
 // Keeper holds every connection's current access token in memory, and its chain in the vault. The vault is written
@@ -30,6 +32,7 @@ type Keeper struct {
 	audit     *audit.Log
 	log       *slog.Logger
 	node      string
+	notify    func(practitioner, connection, state, cause string)
 
 	mu    sync.RWMutex
 	conns map[string]*held // by connection id
@@ -54,7 +57,7 @@ func New(cfg Config) (*Keeper, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	k := &Keeper{
 		vault: cfg.Vault, platforms: cfg.Platforms, audit: cfg.Audit, log: cfg.Log, node: cfg.Node,
-		conns: map[string]*held{}, stop: stop,
+		notify: cfg.Notify, conns: map[string]*held{}, stop: stop,
 	}
 	left, err := k.load()
 	if err != nil {
@@ -104,7 +107,7 @@ func (k *Keeper) pickUp(ctx context.Context, left []vault.Connection) {
 		if !ok {
 			continue
 		}
-		if f, err := k.fly(h, reason{}); err == nil {
+		if f, err := k.fly(h, reason{trigger: triggerBoot}); err == nil {
 			<-f.done
 		}
 	}
@@ -165,4 +168,12 @@ func (k *Keeper) unindex(h *held) {
 	k.mu.Lock()
 	delete(k.conns, h.id)
 	k.mu.Unlock()
+}
+
+// show replaces what a connection hands out and shows, and tells whoever listens where its state changes.
+func (k *Keeper) show(h *held, cur *current) {
+	before := h.now.Swap(cur)
+	if k.notify != nil && (before.view.State != cur.view.State || before.view.Cause != cur.view.Cause) {
+		k.notify(h.practitioner, h.id, cur.view.State, cur.view.Cause)
+	}
 }

@@ -27,7 +27,7 @@ func (k *Keeper) Fresh(ctx context.Context, practitioner, connection string) (Le
 	if cur.fresh(time.Now()) {
 		return cur.lease, nil
 	}
-	return k.renewed(ctx, h, reason{})
+	return k.renewed(ctx, h, reason{trigger: triggerCall})
 }
 
 // Refused gives another token after the platform answered 401 to this one. If it has been replaced meanwhile, the new
@@ -45,12 +45,12 @@ func (k *Keeper) Refused(ctx context.Context, lease Lease) (Lease, error) {
 		if cur.live(time.Now()) {
 			return cur.lease, nil
 		}
-		return k.renewed(ctx, h, reason{})
+		return k.renewed(ctx, h, reason{trigger: triggerCall})
 	}
 	if !cur.renewable {
 		return Lease{}, ended(h.id, cur)
 	}
-	return k.renewed(ctx, h, reason{refused: true, seen: lease.Generation})
+	return k.renewed(ctx, h, reason{refused: true, seen: lease.Generation, trigger: triggerRefused})
 }
 
 // renewed joins or starts the connection's flight and gives what comes of it. A refused token is never given again.

@@ -60,7 +60,7 @@ func (k *Keeper) publish(h *held, c vault.Connection, token oauth.Token, grant p
 		return k.unstored(h, err)
 	}
 	next.ReceivedAt = received // with its monotonic reading
-	h.now.Store(currentOf(next))
+	k.show(h, currentOf(next))
 	h.doubt = false
 	if more := excess(next); len(more) > 0 && !slices.Equal(more, excess(c)) {
 		k.note(audit.Event{Kind: "excess_scope", Code: strings.Join(more, " ")}, next)

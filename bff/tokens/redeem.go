@@ -247,7 +247,7 @@ func (k *Keeper) replace(h *held, c vault.Connection) (vault.Connection, error) 
 		return c, &Error{Kind: Storage, Connection: h.id, Code: CauseStorage, Err: err}
 	}
 	next.ReceivedAt = c.ReceivedAt // with its monotonic reading
-	h.now.Store(currentOf(next))
+	k.show(h, currentOf(next))
 	h.unsaved, h.doubt = nil, false
 	h.mu.Lock()
 	h.calm()

@@ -40,7 +40,7 @@ func (k *Keeper) refresh(h *held, why reason) error {
 	if err != nil {
 		return k.failed(h, c, verdict{kind: Misconfigured, cause: CauseUnknownSystem, phase: c.Phase}, err)
 	}
-	answer, err := k.answer(h, &c, live)
+	answer, err := k.answer(h, &c, live, why)
 	if err != nil {
 		return err
 	}
@@ -48,24 +48,24 @@ func (k *Keeper) refresh(h *held, why reason) error {
 }
 
 // answer gives the raw answer to conclude from, and leaves the record in phase answered.
-func (k *Keeper) answer(h *held, c *vault.Connection, live *platform.Live) (oauth.Answer, error) {
+func (k *Keeper) answer(h *held, c *vault.Connection, live *platform.Live, why reason) (oauth.Answer, error) {
 	switch {
 	case h.unsaved != nil:
 		answer := *h.unsaved
 		return answer, k.keepRaw(h, c, answer)
 	case c.Phase == phaseAnswered:
-		return k.reread(h, c, live)
+		return k.reread(h, c, live, why)
 	case c.Refresh.Empty():
 		return oauth.Answer{}, k.end(h, *c, CauseNoRefresh)
 	case c.Phase == phaseInflight && !mayReplay(c.Kind):
 		return oauth.Answer{}, k.failed(h, *c, verdict{kind: Unavailable, cause: CauseNoAnswer, phase: phaseInflight}, nil)
 	}
-	return k.ask(h, c, live)
+	return k.ask(h, c, live, why)
 }
 
 // reread gives the stored answer. Its time of receipt was not stored; the time of sending is earlier, so its token ends
 // sooner. One whose token has run out meanwhile has only its refresh token left to give: that one is kept, and used.
-func (k *Keeper) reread(h *held, c *vault.Connection, live *platform.Live) (oauth.Answer, error) {
+func (k *Keeper) reread(h *held, c *vault.Connection, live *platform.Live, why reason) (oauth.Answer, error) {
 	answer := oauth.Answer{Status: c.RawStatus, Body: c.Raw, ReceivedAt: c.Attempt.SentAt}
 	token, err := oauth.ParseToken(answer)
 	if err != nil || time.Since(answer.ReceivedAt) < token.ExpiresIn {
@@ -78,11 +78,14 @@ func (k *Keeper) reread(h *held, c *vault.Connection, live *platform.Live) (oaut
 		return oauth.Answer{}, k.unstored(h, err)
 	}
 	*c, h.doubt = next, false
-	return k.answer(h, c, live)
+	return k.answer(h, c, live, why)
 }
 
 // ask makes the one wire attempt between the durable intent and the durable answer.
-func (k *Keeper) ask(h *held, c *vault.Connection, live *platform.Live) (oauth.Answer, error) {
+func (k *Keeper) ask(h *held, c *vault.Connection, live *platform.Live, why reason) (oauth.Answer, error) {
+	if err := k.admit(h, live, why); err != nil {
+		return oauth.Answer{}, err
+	}
 	intent := *c
 	intent.Phase = phaseInflight
 	intent.Attempt = vault.RefreshAttempt{ID: rand.Text(), SentAt: time.Now(), Node: k.node, Fence: c.Attempt.Fence + 1}
@@ -94,7 +97,9 @@ func (k *Keeper) ask(h *held, c *vault.Connection, live *platform.Live) (oauth.A
 	defer cancel()
 	answer, err := live.OAuth.Refresh(ctx, c.Refresh)
 	if err != nil {
-		return oauth.Answer{}, k.failed(h, *c, judge(err), err)
+		v := judge(err)
+		k.heard(live, v)
+		return oauth.Answer{}, k.failed(h, *c, v, err)
 	}
 	return answer, k.keepRaw(h, c, answer)
 }
@@ -144,13 +149,16 @@ func (k *Keeper) read(h *held) (vault.Connection, error) {
 	return c, &Error{Kind: Storage, Connection: h.id, Code: CauseStorage, Err: err}
 }
 
-// put stores the record and takes over its new generation. A record that somebody deleted or replaced meanwhile is not
-// written: it does not come back.
-func (k *Keeper) put(c *vault.Connection) error {
+// put stores the record, with the steps that led to it in its timeline, and takes over its new generation. A record that
+// somebody deleted or replaced meanwhile is not written: it does not come back.
+func (k *Keeper) put(c *vault.Connection, steps ...vault.Step) error {
 	var next vault.Connection
 	err := k.vault.Update(func(tx *vault.Tx) error {
 		next = *c
-		return vault.Connections.Put(tx, next.ID, &next)
+		if err := vault.Connections.Put(tx, next.ID, &next); err != nil {
+			return err
+		}
+		return k.step(tx, next, steps...)
 	})
 	if err == nil {
 		*c = next

@@ -84,7 +84,7 @@ func (k *Keeper) failed(h *held, c vault.Connection, v verdict, cause error) err
 		k.log.Error("state of a connection not stored", "connection", c.ID, "state", next.State, "error", err)
 	}
 	before := h.now.Load()
-	h.now.Store(before.in(next.State, next.Cause))
+	k.show(h, before.in(next.State, next.Cause))
 	if before.view.State != next.State || before.view.Cause != next.Cause {
 		k.note(audit.Event{Kind: "refresh_failed", Code: v.cause}, next)
 	}
@@ -101,7 +101,7 @@ func (k *Keeper) end(h *held, c vault.Connection, cause string) error {
 	if err := k.put(&next); err != nil {
 		return k.unstored(h, err)
 	}
-	h.now.Store(h.now.Load().in(next.State, next.Cause))
+	k.show(h, h.now.Load().in(next.State, next.Cause))
 	k.note(audit.Event{Kind: "reconnect_needed", Code: cause}, next)
 	k.log.Warn("connection has ended", "connection", c.ID, "platform", c.Platform, "cause", cause)
 	return &Error{Kind: ReconnectNeeded, Connection: c.ID, Code: cause}
@@ -115,7 +115,7 @@ func (k *Keeper) unstored(h *held, err error) error {
 	if errors.Is(err, vault.ErrIntegrity) {
 		return k.damaged(h, err)
 	}
-	h.now.Store(h.now.Load().in(StateDegraded, CauseStorage))
+	k.show(h, h.now.Load().in(StateDegraded, CauseStorage))
 	k.log.Error("vault does not take a connection", "connection", h.id, "error", err)
 	return &Error{Kind: Storage, Connection: h.id, Code: CauseStorage, Err: err}
 }
@@ -124,7 +124,7 @@ func (k *Keeper) unstored(h *held, err error) error {
 // it was verified when it came; the practitioner is told to connect again, which sets the record aside.
 func (k *Keeper) damaged(h *held, err error) error {
 	before := h.now.Load()
-	h.now.Store(before.in(StateReconnect, CauseDamaged))
+	k.show(h, before.in(StateReconnect, CauseDamaged))
 	if before.view.State != StateReconnect {
 		k.note(audit.Event{Kind: "reconnect_needed", Code: CauseDamaged}, h.remembered())
 	}

@@ -214,3 +214,30 @@ func (c *codec) time(tag uint64, p *time.Time) {
 	}
 	c.put(tag, string(binary.BigEndian.AppendUint64(nil, uint64(p.UnixNano()))))
 }
+
+// nested visits a list of records without seals of their own: each element is a field that holds its fields.
+func nested[T any](c *codec, tag uint64, p *[]T, fields func(*T, *codec)) {
+	if !c.reading {
+		for i := range *p {
+			plain, err := encode(func(e *codec) { fields(&(*p)[i], e) })
+			if err != nil {
+				c.err = err
+				return
+			}
+			c.put(tag, string(plain))
+		}
+		return
+	}
+	for v, ok := c.take(tag); ok; v, ok = c.take(tag) {
+		var one T
+		d := &codec{in: v, reading: true}
+		if fields(&one, d); d.err == nil && d.in != "" {
+			d.err = errMalformed
+		}
+		if d.err != nil {
+			c.err = d.err
+			return
+		}
+		*p = append(*p, one)
+	}
+}

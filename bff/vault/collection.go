@@ -127,7 +127,7 @@ func (c Collection[T]) read(tx *Tx, place, value []byte) (T, error) {
 		tx.met(c.name, place)
 		return none, err
 	}
-	if schema != c.schema {
+	if schema < 1 || schema > c.schema { // an older form reads as one whose new fields are empty
 		return none, fmt.Errorf("%w: a record in %s has schema %d and this one knows %d", ErrVersion, c.name, schema, c.schema)
 	}
 	if err := decode(plain, func(d *codec) { c.fields(&v, d) }); err != nil {

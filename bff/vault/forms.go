@@ -92,6 +92,10 @@ func (r *Connection) fields(c *codec) {
 	c.count(26, &r.RawStatus)
 	c.time(27, &r.ConnectedAt)
 	c.time(28, &r.RefreshedAt)
+	// Schema 2. Absent fields are empty ones, so that a record of schema 1 reads as one without them.
+	c.duration(29, &r.WindowMax)
+	c.count(30, &r.Reuses)
+	c.time(31, &r.EndsAt)
 }
 
 func (r *ClientSecret) generation() *uint64 { return &r.Generation }
@@ -100,4 +104,64 @@ func (r *ClientSecret) fields(c *codec) {
 	c.text(1, &r.Platform)
 	c.secret(2, &r.Value)
 	c.time(3, &r.SetAt)
+}
+
+func (r *Timeline) generation() *uint64 { return &r.Generation }
+
+func (r *Timeline) fields(c *codec) {
+	c.text(1, &r.Connection)
+	c.text(2, &r.Practitioner)
+	c.text(3, &r.Platform)
+	c.text(4, &r.Clinic)
+	c.time(5, &r.EndedAt)
+	nested(c, 6, &r.Steps, (*Step).fields)
+}
+
+func (r *Step) fields(c *codec) {
+	c.time(1, &r.At)
+	c.text(2, &r.What)
+	c.text(3, &r.Trigger)
+	c.text(4, &r.Code)
+	c.text(5, &r.Detail)
+	c.text(6, &r.Parent)
+	c.text(7, &r.Child)
+	c.count(8, &r.Count)
+	c.time(9, &r.Until)
+}
+
+func (r *Revocation) generation() *uint64 { return &r.Generation }
+
+func (r *Revocation) fields(c *codec) {
+	c.text(1, &r.ID)
+	c.text(2, &r.Platform)
+	c.text(3, &r.Connection)
+	c.text(4, &r.Practitioner)
+	c.text(5, &r.Clinic)
+	c.text(6, &r.Way)
+	c.secret(7, &r.Access)
+	c.secret(8, &r.Refresh)
+	c.secret(9, &r.IDToken)
+	c.time(10, &r.CreatedAt)
+	c.time(11, &r.NotBefore)
+	c.time(12, &r.GiveUpAt)
+	c.count(13, &r.Tries)
+}
+
+func (r *LogoutToken) generation() *uint64 { return &r.Generation }
+
+func (r *LogoutToken) fields(c *codec) {
+	c.text(1, &r.Key)
+	c.time(2, &r.ExpiresAt)
+}
+
+func (r *Authority) generation() *uint64 { return &r.Generation }
+
+func (r *Authority) fields(c *codec) {
+	c.text(1, &r.Platform)
+	c.text(2, &r.Kind)
+	c.count(3, &r.Reuse)
+	c.duration(4, &r.Leeway)
+	c.time(5, &r.LearnedAt)
+	c.time(6, &r.CheckedAt)
+	c.text(7, &r.Evidence)
 }

@@ -1,28 +1,58 @@
 package vault_test
 
 import (
-	"encoding/base64"
-	"errors"
 	"flag"
 	"os"
 	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 
 	"locum/bff/vault"
 )
 
-var freeze = flag.Bool("freeze", false, "write testdata/v1.db and its key anew: only before v1 is released")
+var freeze = flag.Bool("freeze", false, "write testdata/v2.db anew: only before its forms are released")
+
+var (
+	frozenKey = filepath.Join("testdata", "v1-TEST-ONLY.key")
+	frozenV1  = filepath.Join("testdata", "v1.db")
+	frozenV2  = filepath.Join("testdata", "v2.db")
+)
 
 // TestFrozenV1 opens a database that the first version wrote. Every later version must.
 func TestFrozenV1(t *testing.T) {
-	keyFile, db := filepath.Join("testdata", "v1-TEST-ONLY.key"), filepath.Join("testdata", "v1.db")
-	if *freeze {
-		freezeV1(t, keyFile, db)
+	v := openFrozen(t, frozenV1)
+	if mac := v.MAC("frozen", "v1"); mac != frozenMAC {
+		t.Errorf("MAC = %s", mac)
 	}
+	t.Run("Account", func(t *testing.T) { frozen(t, v, vault.Accounts, nil) })
+	t.Run("Session", func(t *testing.T) { frozen(t, v, vault.Sessions, nil) })
+	t.Run("Attempt", func(t *testing.T) { frozen(t, v, vault.Attempts, nil) })
+	t.Run("Outcome", func(t *testing.T) { frozen(t, v, vault.Outcomes, nil) })
+	t.Run("Connection", func(t *testing.T) {
+		frozen(t, v, vault.Connections, func(c *vault.Connection) { c.WindowMax, c.Reuses, c.EndsAt = 0, 0, time.Time{} })
+	})
+	t.Run("ClientSecret", func(t *testing.T) { frozen(t, v, vault.ClientSecrets, nil) })
+}
+
+// TestFrozenV2 opens a database that the second version wrote: the forms that it added or changed.
+func TestFrozenV2(t *testing.T) {
+	if *freeze {
+		freezeV2(t)
+	}
+	v := openFrozen(t, frozenV2)
+	t.Run("Connection", func(t *testing.T) { frozen(t, v, vault.Connections, nil) })
+	t.Run("Timeline", func(t *testing.T) { frozen(t, v, vault.Timelines, nil) })
+	t.Run("Revocation", func(t *testing.T) { frozen(t, v, vault.Revocations, nil) })
+	t.Run("LogoutToken", func(t *testing.T) { frozen(t, v, vault.LogoutTokens, nil) })
+	t.Run("Authority", func(t *testing.T) { frozen(t, v, vault.Authorities, nil) })
+}
+
+// openFrozen opens a copy of a database that was frozen under the test key.
+func openFrozen(t *testing.T, db string) *vault.Vault {
 	dir := t.TempDir()
 	private := filepath.Join(dir, "key") // a checkout does not keep the mode 0600
-	writeFile(t, private, readFile(t, keyFile))
+	writeFile(t, private, readFile(t, frozenKey))
 	key, err := vault.ReadKeyFile(private)
 	if err != nil {
 		t.Fatal(err)
@@ -32,50 +62,41 @@ func TestFrozenV1(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeFile(t, filepath.Join(data, vault.FileName), readFile(t, db))
-	v := mustOpen(t, data, key)
-	if mac := v.MAC("frozen", "v1"); mac != frozenMAC {
-		t.Errorf("MAC = %s", mac)
-	}
-	t.Run("Account", func(t *testing.T) { frozen(t, v, vault.Accounts) })
-	t.Run("Session", func(t *testing.T) { frozen(t, v, vault.Sessions) })
-	t.Run("Attempt", func(t *testing.T) { frozen(t, v, vault.Attempts) })
-	t.Run("Outcome", func(t *testing.T) { frozen(t, v, vault.Outcomes) })
-	t.Run("Connection", func(t *testing.T) { frozen(t, v, vault.Connections) })
-	t.Run("ClientSecret", func(t *testing.T) { frozen(t, v, vault.ClientSecrets) })
+	return mustOpen(t, data, key)
 }
 
-func frozen[T any](t *testing.T, v *vault.Vault, c vault.Collection[T]) {
+func frozen[T any](t *testing.T, v *vault.Vault, c vault.Collection[T], older func(*T)) {
 	got, err := get(v, c, "frozen")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := filled[T](t)
+	if older != nil {
+		older(want)
+	}
 	reflect.ValueOf(want).Elem().FieldByName("Generation").SetUint(1)
 	if !reflect.DeepEqual(got, *want) {
 		t.Errorf("read %+v, want %+v", got, *want)
 	}
 }
 
-func freezeV1(t *testing.T, keyFile, db string) {
+func freezeV2(t *testing.T) {
 	dir := t.TempDir()
-	if err := errors.Join(os.MkdirAll("testdata", 0o755), os.RemoveAll(keyFile)); err != nil {
-		t.Fatal(err)
-	}
-	writeFile(t, keyFile, []byte(base64.StdEncoding.EncodeToString([]byte("TEST KEY ONLY: it hides nothing."))+"\n"))
-	key, err := vault.ReadKeyFile(keyFile)
+	private := filepath.Join(dir, "key")
+	writeFile(t, private, readFile(t, frozenKey))
+	key, err := vault.ReadKeyFile(private)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := mustOpen(t, dir, key)
-	mustPut(t, v, vault.Accounts, "frozen", filled[vault.Account](t))
-	mustPut(t, v, vault.Sessions, "frozen", filled[vault.Session](t))
-	mustPut(t, v, vault.Attempts, "frozen", filled[vault.Attempt](t))
-	mustPut(t, v, vault.Outcomes, "frozen", filled[vault.Outcome](t))
+	data := filepath.Join(dir, "data")
+	v := mustOpen(t, data, key)
 	mustPut(t, v, vault.Connections, "frozen", filled[vault.Connection](t))
-	mustPut(t, v, vault.ClientSecrets, "frozen", filled[vault.ClientSecret](t))
-	t.Logf("frozenMAC is now %s", v.MAC("frozen", "v1"))
+	mustPut(t, v, vault.Timelines, "frozen", filled[vault.Timeline](t))
+	mustPut(t, v, vault.Revocations, "frozen", filled[vault.Revocation](t))
+	mustPut(t, v, vault.LogoutTokens, "frozen", filled[vault.LogoutToken](t))
+	mustPut(t, v, vault.Authorities, "frozen", filled[vault.Authority](t))
 	mustClose(t, v)
-	writeFile(t, db, readFile(t, filepath.Join(dir, vault.FileName)))
+	writeFile(t, frozenV2, readFile(t, filepath.Join(data, vault.FileName)))
 }
 
 // frozenMAC is what MAC("frozen", "v1") is in testdata/v1.db, whose key file is a test key and protects nothing.

@@ -112,6 +112,12 @@ func fillValue(t testing.TB, v reflect.Value, name string, text func(string) str
 	case *bool:
 		*p = true
 	default:
+		if v.Kind() == reflect.Slice {
+			v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+			fillValue(t, v.Index(0), name+"0", text)
+			fillValue(t, v.Index(1), name+"1", text)
+			return
+		}
 		if v.Kind() != reflect.Struct {
 			t.Fatalf("%s: no filling for %s", name, v.Type())
 		}

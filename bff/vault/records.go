@@ -12,13 +12,18 @@ var (
 	Sessions      = Collection[Session]{"sessions", 1, (*Session).fields, (*Session).generation}
 	Attempts      = Collection[Attempt]{"attempts", 1, (*Attempt).fields, (*Attempt).generation}
 	Outcomes      = Collection[Outcome]{"outcomes", 1, (*Outcome).fields, (*Outcome).generation}
-	Connections   = Collection[Connection]{"connections", 1, (*Connection).fields, (*Connection).generation}
+	Connections   = Collection[Connection]{"connections", 2, (*Connection).fields, (*Connection).generation}
 	ClientSecrets = Collection[ClientSecret]{"client_secrets", 1, (*ClientSecret).fields, (*ClientSecret).generation}
+	Timelines     = Collection[Timeline]{"timelines", 1, (*Timeline).fields, (*Timeline).generation}
+	Revocations   = Collection[Revocation]{"revocations", 1, (*Revocation).fields, (*Revocation).generation}
+	LogoutTokens  = Collection[LogoutToken]{"logout_tokens", 1, (*LogoutToken).fields, (*LogoutToken).generation}
+	Authorities   = Collection[Authority]{"authorities", 1, (*Authority).fields, (*Authority).generation}
 )
 
 // collections names them all for what looks at sealed values without reading them.
 var collections = []string{
-	Accounts.name, Sessions.name, Attempts.name, Outcomes.name, Connections.name, ClientSecrets.name,
+	Accounts.name, Sessions.name, Attempts.name, Outcomes.name, Connections.name, ClientSecrets.name, Timelines.name,
+	Revocations.name, LogoutTokens.name, Authorities.name,
 }
 
 // Account is a practitioner who may sign in. Its key is the normalised login.
@@ -73,13 +78,17 @@ type Connection struct {
 	Access, Refresh                                              secret.String
 	ReceivedAt                                                   time.Time
 	ExpiresIn, RefreshExpiresIn                                  time.Duration
-	Kind                                                         string // how the platform rotates, once learned; "" unknown
+	Kind                                                         string // unused: the kind is the platform's, see Authority
 	Phase                                                        string // "", "inflight", "answered"
 	Attempt                                                      RefreshAttempt
 	Raw                                                          secret.String // a token answer stored before it is parsed
 	RawStatus                                                    int           // its HTTP status
 	ConnectedAt, RefreshedAt                                     time.Time
-	Generation                                                   uint64
+	// Since schema 2.
+	WindowMax  time.Duration // the longest RefreshExpiresIn seen: a shorter one means that an absolute end is near
+	Reuses     int           // how often Refresh was presented without a settled answer
+	EndsAt     time.Time     // the absolute end of the login behind it, once it is known
+	Generation uint64
 }
 
 // RefreshAttempt is the durable intent of one refresh, written before the request leaves.
@@ -96,4 +105,51 @@ type ClientSecret struct {
 	Value      secret.String
 	SetAt      time.Time
 	Generation uint64
+}
+
+// Timeline is what has happened to one connection, the oldest step first. Its key is Connection. It outlives the
+// connection for a while (EndedAt is set then), so that its end can be explained, and holds no token: Parent and Child are
+// keyed fingerprints.
+type Timeline struct {
+	Connection, Practitioner, Platform, Clinic string
+	EndedAt                                    time.Time
+	Steps                                      []Step
+	Generation                                 uint64
+}
+
+// Step is one thing that happened: what, by whose doing, what the platform or Locum said about it, and which refresh token
+// was followed by which. Equal steps in a row are one, counted, from At to Until.
+type Step struct {
+	At                                         time.Time
+	What, Trigger, Code, Detail, Parent, Child string
+	Count                                      int
+	Until                                      time.Time
+}
+
+// Revocation is a token that is to be revoked at its platform, written in the transaction that deletes its connection. Its
+// key is ID.
+type Revocation struct {
+	ID, Platform, Connection, Practitioner, Clinic string
+	Way                                            string // as platform.Ending
+	Access, Refresh, IDToken                       secret.String
+	CreatedAt, NotBefore, GiveUpAt                 time.Time
+	Tries                                          int
+	Generation                                     uint64
+}
+
+// LogoutToken is a logout token that was obeyed, so that it is obeyed once. Its key is Key, the MAC of issuer and jti.
+type LogoutToken struct {
+	Key        string
+	ExpiresAt  time.Time
+	Generation uint64
+}
+
+// Authority is what was learned about a platform's authorization server. Its key is Platform.
+type Authority struct {
+	Platform, Kind       string        // Kind: K0, K1, K2, O0, O1; "" unknown
+	Reuse                int           // K2: how often a refresh token may be presented again
+	Leeway               time.Duration // O1: how long
+	LearnedAt, CheckedAt time.Time
+	Evidence             string // a code that says what it was learned from
+	Generation           uint64
 }

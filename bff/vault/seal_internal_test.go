@@ -117,7 +117,7 @@ func TestT061ValuesStayInTheirPlace(t *testing.T) {
 	}{
 		{"another record's value", second, "b"},
 		{"an older value under the newer generation", append(bytes.Clone(second[:headerSize]), first[headerSize:]...), "a"},
-		{"another schema", append([]byte{2}, second[1:]...), "a"},
+		{"another schema", append([]byte{1}, second[1:]...), "a"},
 		{"nothing but a header", second[:headerSize], "a"},
 		{"empty", []byte{}, "a"},
 	} {
