@@ -130,22 +130,57 @@ func (m *Manager) Sweep() (int, error) {
 	return len(ids), m.remove(ids)
 }
 
-func (m *Manager) forgetWhere(ends func(Session) bool) (ids []string) {
+// OnEnd has every end of a session told, once, whatever brought it about and as soon as it counts: nothing finds the
+// session any more, and the vault may still hold it. One that runs out is told of when Sweep finds it. tell must not
+// block and not call the Manager. There is one; it is to be set before anybody signs in.
+func (m *Manager) OnEnd(tell func(id, practitioner string)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.told = tell
+}
+
+func (m *Manager) tell(ended ...Session) {
+	m.mu.RLock()
+	told := m.told
+	m.mu.RUnlock()
+	if told == nil {
+		return
+	}
+	for _, s := range ended {
+		told(s.ID, s.Practitioner)
+	}
+}
+
+// forgetWhere ends in memory, and tells, what ends says.
+func (m *Manager) forgetWhere(ends func(Session) bool) []string {
+	var ended []Session
+	m.mu.Lock()
 	for id, e := range m.live {
 		if ends(e.Session) {
 			delete(m.live, id)
-			ids = append(ids, id)
+			ended = append(ended, e.Session)
 		}
 	}
-	return ids
+	m.mu.Unlock()
+	m.tell(ended...)
+	return ids(ended)
 }
 
 func (m *Manager) forget(id string) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
+	e := m.live[id]
 	delete(m.live, id)
+	m.mu.Unlock()
+	if e != nil {
+		m.tell(e.Session)
+	}
+}
+
+func ids(sessions []Session) (list []string) {
+	for _, s := range sessions {
+		list = append(list, s.ID)
+	}
+	return list
 }
 
 // unremoved are the sessions that have ended here and are still in the vault.

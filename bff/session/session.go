@@ -65,6 +65,7 @@ type Manager struct {
 	mu   sync.RWMutex
 	live map[string]*entry // by ID; may hold ended ones until Sweep
 	left map[string]bool   // by ID: ended, and the vault did not take it yet
+	told func(id, practitioner string)
 }
 
 type entry struct {
@@ -107,10 +108,12 @@ func (m *Manager) Start(practitioner string) (cookie secret.String, s Session, e
 	now := time.Now()
 	cookie = secret.Random()
 	s = Session{m.id(cookie.Reveal()), practitioner, now, now}
-	oldest, err := m.admit(s)
+	displaced, err := m.admit(s)
 	if err != nil {
 		return secret.String{}, Session{}, err
 	}
+	m.tell(displaced...)
+	oldest := ids(displaced)
 	if err := m.store(s, oldest); err != nil {
 		m.forget(s.ID)
 		m.leave(oldest...)
@@ -124,7 +127,7 @@ func (m *Manager) Start(practitioner string) (cookie secret.String, s Session, e
 
 // admit takes s into memory and takes out what it displaces, which it names. Nobody has the cookie of s yet, so it cannot
 // be used before it is stored.
-func (m *Manager) admit(s Session) (displaced []string, err error) {
+func (m *Manager) admit(s Session) (displaced []Session, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.live) >= maxSessions && m.countLive(s.CreatedAt) >= maxSessions {
@@ -135,8 +138,8 @@ func (m *Manager) admit(s Session) (displaced []string, err error) {
 		if n < perPerson {
 			break
 		}
+		displaced = append(displaced, m.live[oldest].Session)
 		delete(m.live, oldest)
-		displaced = append(displaced, oldest)
 	}
 	m.live[s.ID] = &entry{s, s.LastActive}
 	return displaced, nil
