@@ -115,8 +115,14 @@ const sealMark = `,"mac":"`
 
 var sealLength = len(sealMark) + b64.EncodedLen(sha256.Size) + len("\"}\n")
 
+// run is one run of the process: its name, and when it opened the log.
+type run struct {
+	boot  string
+	since time.Time
+}
+
 // seal appends the next line, made of the fields, to b and moves the chain on.
-func (c *chain) seal(b []byte, h hash.Hash, now time.Time, boot string, fields []byte) []byte {
+func (c *chain) seal(b []byte, h hash.Hash, now time.Time, by run, fields []byte) []byte {
 	start := len(b)
 	c.seq++
 	b = append(b, `{"seq":`...)
@@ -124,7 +130,8 @@ func (c *chain) seal(b []byte, h hash.Hash, now time.Time, boot string, fields [
 	b = append(b, `,"time":"`...)
 	b = now.UTC().AppendFormat(b, time.RFC3339Nano)
 	b = append(b, '"')
-	b = text(b, "boot", boot)
+	b = text(b, "boot", by.boot)
+	b = number(b, "up", uint64(max(0, now.Sub(by.since)).Microseconds()))
 	b = append(b, fields...)
 	c.next(h, b[start:])
 	b = append(b, sealMark...)

@@ -124,7 +124,7 @@ func (l *Log) begin(f *os.File, at chain, o opening) error {
 		}
 	}
 	var b []byte
-	add := func(fields []byte) { b = at.seal(b, l.hash, time.Now(), l.boot, fields) }
+	add := func(fields []byte) { b = at.seal(b, l.hash, time.Now(), l.run, fields) }
 	if o.fresh {
 		// A new file. Where the one before was lost under a running process, seq goes on and shows the gap.
 		at = chain{seq: at.seq}

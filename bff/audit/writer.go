@@ -31,13 +31,14 @@ const (
 
 // Log is an open audit log. All its methods may be called at once from many goroutines.
 type Log struct {
-	path, boot string
-	keys       keys
-	slots      chan struct{} // one per record that somebody waits for
-	wake       chan struct{} // somebody waits
-	soon       chan struct{} // an outcome is queued
-	stopped    chan struct{}
-	items      sync.Pool // those that somebody waited for, to be used again
+	path    string
+	run     run
+	keys    keys
+	slots   chan struct{} // one per record that somebody waits for
+	wake    chan struct{} // somebody waits
+	soon    chan struct{} // an outcome is queued
+	stopped chan struct{}
+	items   sync.Pool // those that somebody waited for, to be used again
 
 	mu      sync.Mutex
 	queue   []*item
@@ -96,7 +97,7 @@ func (l *Log) item(kind string) *item {
 // Open checks the last lines, Verify checks all. Only one process may have the log open; the vault's lock sees to that.
 func Open(path string, key []byte, boot string) (*Log, error) {
 	l := &Log{
-		path: path, headPath: HeadFile(path), boot: boot, keys: deriveKeys(key), slots: make(chan struct{}, maxWaiting),
+		path: path, headPath: HeadFile(path), run: run{boot, time.Now()}, keys: deriveKeys(key), slots: make(chan struct{}, maxWaiting),
 		wake: make(chan struct{}, 1), soon: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
 	l.hash, l.headHash = hmac.New(sha256.New, l.keys.chain), hmac.New(sha256.New, l.keys.head)
@@ -104,7 +105,7 @@ func Open(path string, key []byte, boot string) (*Log, error) {
 		return nil, err
 	}
 	l.anchor = Anchor{l.durable.seq, l.durable.mac}
-	go l.run()
+	go l.work()
 	return l, nil
 }
 
@@ -135,8 +136,8 @@ func (l *Log) Close() error {
 	return l.failure
 }
 
-// run is the writer. While one write is synced the next gathers; see busyRate for what else a record may wait for.
-func (l *Log) run() {
+// work is the writer. While one write is synced the next gathers; see busyRate for what else a record may wait for.
+func (l *Log) work() {
 	defer close(l.stopped)
 	due, company := time.NewTimer(seeEvery), time.NewTimer(outcomeWait)
 	defer due.Stop()
@@ -241,7 +242,7 @@ func (l *Log) write(batch []*item) error {
 	l.buffer = l.buffer[:0]
 	next := l.written
 	for _, x := range batch {
-		l.buffer = next.seal(l.buffer, l.hash, time.Now(), l.boot, x.fields)
+		l.buffer = next.seal(l.buffer, l.hash, time.Now(), l.run, x.fields)
 		x.seq = next.seq
 	}
 	if _, err := l.file.Write(l.buffer); err != nil {

@@ -1,0 +1,236 @@
+package audit_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"locum/bff/audit"
+)
+
+// aRun opens the log as another run of the process.
+func aRun(t testing.TB, path, boot string) *audit.Log {
+	t.Helper()
+	l, err := audit.Open(path, key, boot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// begin records an intent for a class.
+func begin(t testing.TB, l *audit.Log, class string) *audit.Entry {
+	t.Helper()
+	in := intent
+	in.Class = class
+	e, err := l.Begin(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// classes writes what was sent as class or class?, where nobody knows its end, the newest first.
+func classes(r audit.Recent) string {
+	var b strings.Builder
+	for _, s := range r.Sent {
+		b.WriteString(" " + s.Class)
+		if !s.Answered {
+			b.WriteByte('?')
+		}
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// TestT104Recent: what the trail tells of the requests of earlier runs, however those ended.
+func TestT104Recent(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	start := time.Now()
+	l := aRun(t, path, "one")
+	begin(t, l, "answered").End(audit.ResultAnswered, 200)
+	begin(t, l, "refused").End(audit.ResultAnswered, 429)
+	begin(t, l, "lost").End(audit.ResultUnknown, 0)
+	begin(t, l, "unsent").End(audit.ResultUnsent, 0)
+	begin(t, l, "open")
+	if err := l.Event(t.Context(), audit.Event{Kind: "sign_in", Practitioner: `of "outcome","intent":1`, Code: `\`}); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	l = aRun(t, path, "two")
+	begin(t, l, `a "quoted" \ one`).End(audit.ResultAnswered, 200)
+	l.Close()
+	l = aRun(t, path, "three")
+	r := l.Recent(time.Hour)
+	if got := classes(r); got != `a "quoted" \ one open? lost? refused answered` {
+		t.Errorf("sent: %s", got)
+	}
+	if r.Gap == nil || r.Gap.Begins.Before(start.Add(-time.Second)) || r.Gap.Begins.After(time.Now()) {
+		t.Errorf("the trail begins: %+v", r.Gap)
+	}
+	past := time.Since(start)
+	for _, s := range r.Sent {
+		if s.Ago < 0 || s.Ago > past || s.Platform != intent.Platform || s.Clinic != intent.Clinic || s.Practitioner != intent.Practitioner {
+			t.Errorf("%+v", s)
+		}
+	}
+	if open, lost := r.Sent[1], r.Sent[2]; open.Ago > lost.Ago {
+		t.Errorf("what was open when its run ended is %s old, what was given up before %s", open.Ago, lost.Ago)
+	}
+}
+
+// TestT104RecentAges: inside of a run its own clock counts; between two runs no time has passed, as far as is known, and
+// no date is believed.
+func TestT104RecentAges(t *testing.T) {
+	const second = time.Second
+	// What a run wrote, by its own clock. Dates are those of a machine whose clock was set forward by a day, and back.
+	type line struct {
+		boot, date, class, result string
+		up                        time.Duration
+		intent                    int
+	}
+	day := []string{"2026-11-21T08:00:00Z", "2026-11-22T08:00:00Z"}
+	sent := func(boot, class string, up time.Duration) line { return line{boot, day[len(class)%2], class, "", up, 0} }
+	done := func(boot string, intent int, up time.Duration) line {
+		return line{boot, day[intent%2], "", audit.ResultAnswered, up, intent}
+	}
+	for _, c := range []struct {
+		name   string
+		lines  []line
+		within time.Duration
+		want   string // class and age in seconds, the newest first
+		gap    string // its age, where there is one
+	}{
+		{"one run", []line{sent("a", "x", 10*second), done("a", 2, 12*second), sent("a", "y", 20*second), done("a", 4, 30*second)},
+			time.Hour, "y 0, x 18", "20"},
+		{"an answer long after", []line{sent("a", "x", 0), sent("a", "y", 1*second), done("a", 3, 2*second), done("a", 2, 3600*second)},
+			60 * second, "x 0", ""},
+		{"open when killed", []line{sent("a", "x", 10*second), sent("a", "y", 20*second), done("a", 3, 40*second)}, time.Hour, "y 0, x? 0", "30"},
+		{"the run before", []line{sent("a", "x", 10*second), done("a", 2, 15*second), sent("a", "y", 20*second), sent("b", "z", 90*second),
+			done("b", 5, 100*second)}, time.Hour, "z 0, y? 100, x 105", "110"},
+		{"long enough ago", []line{sent("a", "x", 0), done("a", 2, second), sent("a", "y", 1000*second), done("a", 4, 1001*second)},
+			60 * second, "y 0", ""},
+		{"the same name twice", []line{sent("a", "x", 10*second), done("a", 2, 15*second), sent("a", "y", 2*second), done("a", 4, 9*second)},
+			time.Hour, "y 0, x 9", "14"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "audit.log")
+			w := audit.NewForger(key)
+			w.Line(c.lines[0].boot, day[0], c.lines[0].up, `,"kind":"head","format":"locum-audit-1"`)
+			for _, x := range c.lines {
+				if x.result != "" {
+					w.Line(x.boot, x.date, x.up, fmt.Sprintf(`,"kind":"outcome","intent":%d,"result":%q,"status":200`, x.intent, x.result))
+					continue
+				}
+				w.Line(x.boot, x.date, x.up, fmt.Sprintf(
+					`,"kind":"intent","request":"","who":"p","session":"","remote":"","platform":"j","clinic":"c","connection":"","operation":"","class":%q,"method":"GET","record":""`, x.class))
+			}
+			if err := w.Save(path); err != nil {
+				t.Fatal(err)
+			}
+			l := aRun(t, path, "now")
+			r := l.Recent(c.within)
+			var got []string
+			for _, s := range r.Sent {
+				mark := ""
+				if !s.Answered {
+					mark = "?"
+				}
+				got = append(got, fmt.Sprintf("%s%s %d", s.Class, mark, int(s.Ago.Seconds()))) // down: Open itself takes time
+			}
+			if text := strings.Join(got, ", "); text != c.want {
+				t.Errorf("sent: %s, want %s", text, c.want)
+			}
+			gap := ""
+			if r.Gap != nil {
+				gap = fmt.Sprint(int(r.Gap.Ago.Seconds()))
+			}
+			if gap != c.gap {
+				t.Errorf("a gap of age %q, want %q: %+v", gap, c.gap, r.Gap)
+			}
+		})
+	}
+}
+
+// TestT104RecentGaps: where the trail cannot be believed, it says from when on it can.
+func TestT104RecentGaps(t *testing.T) {
+	for _, c := range []struct {
+		name, reason string
+		harm         func(t *testing.T, path string)
+		sent         string
+	}{
+		{"the head file is gone", "head file", func(t *testing.T, path string) { must(t, os.Remove(audit.HeadFile(path))) }, ""},
+		{"the trail was moved away", "begins", func(t *testing.T, path string) {
+			must(t, os.Remove(path))
+			must(t, os.Remove(audit.HeadFile(path)))
+		}, ""},
+		{"a line of the version before", "another version", func(t *testing.T, path string) {
+			w := audit.NewForger(key)
+			w.Old("a", "2026-11-22T08:00:00Z", `,"kind":"head","format":"locum-audit-1"`)
+			must(t, w.Save(path))
+		}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "audit.log")
+			l := aRun(t, path, "one")
+			begin(t, l, "x").End(audit.ResultAnswered, 200)
+			l.Close()
+			c.harm(t, path)
+			l = aRun(t, path, "two")
+			r := l.Recent(time.Hour)
+			if got := classes(r); got != c.sent || r.Gap == nil || r.Gap.Ago > time.Since(started) || !strings.Contains(r.Gap.Reason, c.reason) {
+				t.Errorf("sent %q, gap %+v", got, r.Gap)
+			}
+		})
+	}
+	t.Run("a changed line far from the end", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "audit.log")
+		w := audit.NewForger(key)
+		w.Line("a", "2026-11-22T08:00:00Z", 0, `,"kind":"head","format":"locum-audit-1"`)
+		const n = 40_000 // further than Open looks
+		for i := range n {
+			w.Line("a", "2026-11-22T08:00:00Z", time.Duration(i)*time.Millisecond, `,"kind":"sign_in","code":"password","who":"aaaaaaaaaaaaaaaaaaaaaaaa"`)
+		}
+		must(t, w.Save(path))
+		text := strings.Replace(read(t, path), "aaaa", "aaab", 1)
+		must(t, os.WriteFile(path, []byte(text), 0o600))
+		r := aRun(t, path, "two").Recent(time.Hour)
+		if r.Gap == nil || !strings.Contains(r.Gap.Reason, "does not hold") || r.Gap.Ago.Round(time.Second) != 0 {
+			t.Errorf("%+v", r.Gap)
+		}
+	})
+}
+
+var started = time.Now()
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// BenchmarkRecent reads what was sent in the last seven minutes, of a trail of 300 MB.
+func BenchmarkRecent(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "audit.log")
+	w := audit.NewForger(key)
+	w.Line("a", "2026-11-22T08:00:00Z", 0, `,"kind":"head","format":"locum-audit-1"`)
+	for i := range 450_000 { // 200 calls a second
+		at := time.Duration(i) * 5 * time.Millisecond
+		w.Line("a", "2026-11-22T08:00:00Z", at, `,"kind":"intent","request":"abcdefghijklmnopqrstuvwxyz","who":"abcdefghijklmnopqrstuvwxyz","session":"abcdefghijklmnopqrstuvwxyz","remote":"203.0.113.7","platform":"jane","clinic":"https://clinic.example","connection":"abcdefghijklmnopqrstuvwxyz","operation":"listPatients","class":"patients","method":"GET","record":"abcdefghijklmnopqrstuv"`)
+		w.Line("a", "2026-11-22T08:00:00Z", at, fmt.Sprintf(`,"kind":"outcome","intent":%d,"result":"answered","status":200`, 2*i+2))
+	}
+	must(b, w.Save(path))
+	l := aRun(b, path, "b")
+	for b.Loop() {
+		r := l.Recent(6 * time.Minute)
+		b.ReportMetric(float64(r.Read)/1e6, "MB")
+		b.ReportMetric(float64(len(r.Sent)), "requests")
+		if r.Gap != nil {
+			b.Fatal(r.Gap)
+		}
+	}
+}
