@@ -33,6 +33,12 @@ func (o *Options) Bound(read, send, idle time.Duration, connections int) {
 	o.bounds = bounds{read: read, send: send, idle: idle, connections: connections}
 }
 
+// BoundStreams sets how long a stream of events lasts and may say nothing, and how many connections there may be.
+func (o *Options) BoundStreams(stream, beat time.Duration, connections int) {
+	o.bounds = defaultBounds
+	o.bounds.stream, o.bounds.beat, o.bounds.connections = stream, beat, connections
+}
+
 // Meanings gives every code that the one table knows.
 func Meanings() []string {
 	var list []string

@@ -28,10 +28,8 @@ import (
 // Open opens the vault, the audit trail and every room above them, in the order in which they stand on each other, and
 // renders the pages. What it opened before an error it closes again.
 func Open(cfg *config.Config, o Options) (*Server, error) {
-	s := &Server{cfg: cfg, log: o.Log, demo: o.Demo, cookies: newCookies(cfg.PublicURL), bounds: o.bounds}
-	if s.bounds == (bounds{}) {
-		s.bounds = defaultBounds
-	}
+	s := &Server{cfg: cfg, log: o.Log, demo: o.Demo, cookies: newCookies(cfg.PublicURL), bounds: o.bounds.withDefaults(o.Stream)}
+	s.events = s.newHub()
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -82,10 +80,12 @@ func (s *Server) openRooms(o Options) error {
 	if s.sessions, err = session.New(s.vault, limits); err != nil {
 		return fmt.Errorf("read the sessions: %w", err)
 	}
+	s.sessions.OnEnd(func(id, _ string) { s.events.EndSession(id) })
 	if s.platforms, err = platform.NewRegistry(s.cfg.Platforms, s.clientSecret, o.Dial); err != nil {
 		return fmt.Errorf("set up the platforms: %w", err)
 	}
-	s.tokens, err = tokens.New(tokens.Config{Vault: s.vault, Platforms: s.platforms, Audit: s.audit, Log: s.log})
+	s.tokens, err = tokens.New(tokens.Config{Vault: s.vault, Platforms: s.platforms, Audit: s.audit, Log: s.log,
+		Notify: s.events.Connection})
 	if err != nil {
 		return fmt.Errorf("read the connections: %w", err)
 	}
@@ -180,6 +180,7 @@ func (s *Server) Close() error {
 
 func (s *Server) close() error {
 	s.end()
+	s.events.Close()
 	s.chores.Wait()
 	var errs []error
 	if s.proxy != nil {

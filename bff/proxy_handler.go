@@ -34,5 +34,9 @@ func (s *Server) callPlatform(c *fiber.Ctx) error {
 	}
 	ctx, cancel := proxy.Within(s.calls, turnTimeout)
 	defer cancel()
-	return s.proxy.Do(ctx, &request, c.Response())
+	err := s.proxy.Do(ctx, &request, c.Response())
+	if connection != "" && len(c.Response().Header.Peek(shared.HeaderBudgetClinic)) > 0 {
+		s.events.Budget(request.Practitioner, connection)
+	}
+	return err
 }

@@ -41,6 +41,7 @@ func (s *Server) routes() []route {
 
 		{get, shared.PathSession, p.api, reader, s.showSession},
 		{post, shared.PathActivity, p.api, person, s.recordActivity},
+		{get, shared.PathEvents, p.api, reader, s.streamEvents},
 		{get, shared.PathPlatforms, p.api, reader, s.listPlatforms},
 		{post, shared.PathConnect, p.api, person, s.beginConnect},
 		{post, shared.PathOutcome, p.api, app, s.showOutcome},

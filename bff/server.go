@@ -1,6 +1,7 @@
 package bff
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"locum/bff/audit"
 	"locum/bff/config"
 	"locum/bff/connect"
+	"locum/bff/events"
 	"locum/bff/oauth"
 	"locum/bff/platform"
 	"locum/bff/proxy"
@@ -39,6 +41,8 @@ type Options struct {
 	Dial oauth.DialFunc
 	Demo *Demo
 	Boot string
+	// Stream is how long a stream of events lasts before its tab asks for the next. Zero: 55 seconds.
+	Stream time.Duration
 	// Setup lets whoever can read the data directory make the first account, at /setup, while there is none.
 	Setup bool
 
@@ -63,6 +67,7 @@ type Server struct {
 	audit     *audit.Log
 	accounts  *account.Store
 	sessions  *session.Manager
+	events    *events.Hub
 	platforms *platform.Registry
 	tokens    *tokens.Keeper
 	proxy     *proxy.Proxy
@@ -104,14 +109,27 @@ const (
 )
 
 // bounds of the connections: how long one may take to send a whole request, to take an answer and to say nothing between
-// two requests, and how many are open at once.
+// two requests, and how many are open at once; and how long a stream of events lasts and may say nothing.
 type bounds struct {
 	read, send, idle time.Duration
 	connections      int
+	stream, beat     time.Duration
 }
 
 // defaultBounds: with their buffers and a full body each, the connections take a third of a gigabyte at the very worst.
-var defaultBounds = bounds{read: 15 * time.Second, send: 30 * time.Second, idle: 75 * time.Second, connections: 4096}
+var defaultBounds = bounds{read: 15 * time.Second, send: 30 * time.Second, idle: 75 * time.Second, connections: 4096,
+	stream: streamLife, beat: streamBeat}
+
+// withDefaults fills in what the options leave open.
+func (b bounds) withDefaults(stream time.Duration) bounds {
+	if b.connections == 0 {
+		d := defaultBounds
+		b.read, b.send, b.idle, b.connections = d.read, d.send, d.idle, d.connections
+	}
+	b.stream = cmp.Or(b.stream, stream, defaultBounds.stream)
+	b.beat = cmp.Or(b.beat, defaultBounds.beat)
+	return b
+}
 
 // Accounts is who may sign in.
 func (s *Server) Accounts() *account.Store { return s.accounts }
@@ -198,6 +216,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	case <-ctx.Done():
 	}
 	s.endCalls()
+	s.events.Close()
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWait)
 	defer cancel()
 	// Where ctx ended before fasthttp had taken the listener, shutting down does nothing: closing it ends the wait.
