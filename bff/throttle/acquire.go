@@ -106,7 +106,7 @@ func (c *clinic) leave(x *claim, now time.Duration, why error) (*Permit, error) 
 
 // Budget reads both rules of one endpoint class without taking anything.
 func (l *Limiter) Budget(clinic, class string, limits Limits) (endpoint, clinicLeft Allowance) {
-	endpoint, clinicLeft = untouched(limits.Endpoint), untouched(limits.Clinic)
+	endpoint, clinicLeft = l.untouched(limits.Endpoint), l.untouched(limits.Clinic)
 	c := l.find(clinic)
 	if c == nil {
 		return endpoint, clinicLeft
@@ -125,7 +125,7 @@ func (l *Limiter) Budgets(clinic string, limits Limits) (clinicLeft Allowance, b
 	byClass = map[string]Allowance{}
 	c := l.find(clinic)
 	if c == nil {
-		return untouched(limits.Clinic), byClass
+		return l.untouched(limits.Clinic), byClass
 	}
 	defer c.mu.Unlock()
 	now := l.now()
@@ -138,7 +138,10 @@ func (l *Limiter) Budgets(clinic string, limits Limits) (clinicLeft Allowance, b
 	return c.all.allowance(now), byClass
 }
 
-func untouched(limit Limit) Allowance {
+func (l *Limiter) untouched(limit Limit) Allowance {
 	n := max(0, limit.N)
+	if wait := l.closed(limit) - l.now(); wait > 0 {
+		return Allowance{Limit: n, Reset: wait}
+	}
 	return Allowance{Limit: n, Remaining: n}
 }

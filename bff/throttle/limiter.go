@@ -9,8 +9,10 @@ import (
 // Limiter hands out permits. All its methods may be called at once from many goroutines. Locks are taken in the order
 // Limiter, clinic; a call that finds its clinic known takes only the clinic's, so that clinics do not disturb each other.
 type Limiter struct {
-	config Config
-	epoch  time.Time // times are kept as the monotonic distance from here
+	config  Config
+	epoch   time.Time     // times are kept as the monotonic distance from here
+	unknown time.Duration // until when the platforms may count what nobody knows of
+	forgot  bool          // there may be such
 
 	mu      sync.RWMutex
 	clinics map[string]*clinic
@@ -74,14 +76,15 @@ func (l *Limiter) add(r Request) error {
 	c := l.clinics[r.Clinic]
 	if c == nil {
 		c = &clinic{limiter: l, key: r.Clinic, made: l.now(), classes: map[string]*rule{}, people: map[string]*person{}, peopleAt: firstPeople}
-		c.all.margin = l.config.Margin
+		c.all.margin, c.all.limit, c.all.frozen = l.config.Margin, r.Limits.Clinic, l.closed(r.Limits.Clinic)
 		l.clinics[r.Clinic] = c
 		l.keys++
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.classes[r.Class] == nil {
-		c.classes[r.Class] = &rule{name: r.Class, number: c.unused(), margin: l.config.Margin}
+		c.classes[r.Class] = &rule{name: r.Class, number: c.unused(), margin: l.config.Margin,
+			limit: r.Limits.Endpoint, frozen: l.closed(r.Limits.Endpoint)}
 		l.keys++
 	}
 	return nil
