@@ -29,7 +29,7 @@ var mayImport = map[string]string{
 	"bff/account":  "bff/vault bff/secret bff/audit",
 	"bff/session":  "bff/vault bff/secret bff/audit",
 	"bff/config":   "bff/platform bff/oauth bff/throttle bff/secret",
-	"bff/tokens":   "bff/vault bff/oauth bff/platform bff/audit bff/secret",
+	"bff/tokens":   "bff/vault bff/oauth bff/platform bff/throttle bff/audit bff/secret",
 	"bff/connect":  "bff/tokens bff/session bff/vault bff/oauth bff/platform bff/audit bff/secret",
 	"bff/proxy":    "bff/tokens bff/throttle bff/platform bff/vault bff/audit bff/secret",
 	"bff": "bff/secret bff/throttle bff/audit bff/oauth bff/vault bff/platform bff/account bff/session bff/config bff/tokens " +

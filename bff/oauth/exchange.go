@@ -24,6 +24,7 @@ type Answer struct {
 	Status     int
 	Body       secret.String // at most 64 kB
 	ReceivedAt time.Time     // when the last byte had come; lifetimes count from here
+	RetryAfter string        // the header, as it came; "" where it is longer than 64 bytes (RFC 9110 §10.2.3)
 }
 
 // TransportError says that no complete answer came. Sent is false only when no byte of the request was written, so
@@ -149,6 +150,9 @@ func (c *Client) do(ctx context.Context, request *http.Request) (answer Answer, 
 		return Answer{}, "", &TransportError{Sent: true, Err: ErrTooLarge}
 	}
 	answer = Answer{Status: response.StatusCode, Body: secret.New(string(body)), ReceivedAt: time.Now()}
+	if after := response.Header.Get("Retry-After"); len(after) <= 64 {
+		answer.RetryAfter = after
+	}
 	return answer, response.Header.Get("Date"), nil
 }
 

@@ -87,9 +87,14 @@ func (k *Keeper) exchange(ctx context.Context, live *platform.Live, r Redemption
 		State: statePending, Phase: phaseAnswered, Requested: a.Scopes,
 		Attempt: vault.RefreshAttempt{ID: rand.Text(), SentAt: time.Now(), Node: k.node},
 	}
+	heard, err := k.admitCode(live)
+	if err != nil {
+		return pending, oauth.Answer{}, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, wireDeadline)
 	defer cancel()
 	answer, err := live.OAuth.Exchange(ctx, r.Code, a.Verifier)
+	heard(answer, err)
 	if err != nil {
 		return pending, answer, refusal(err)
 	}

@@ -96,10 +96,9 @@ func (k *Keeper) ask(h *held, c *vault.Connection, live *platform.Live, why reas
 	ctx, cancel := context.WithTimeout(context.Background(), wireDeadline)
 	defer cancel()
 	answer, err := live.OAuth.Refresh(ctx, c.Refresh)
+	k.heard(h, live, answer, err)
 	if err != nil {
-		v := judge(err)
-		k.heard(live, v)
-		return oauth.Answer{}, k.failed(h, *c, v, err)
+		return oauth.Answer{}, k.failed(h, *c, judge(err), err)
 	}
 	return answer, k.keepRaw(h, c, answer)
 }
