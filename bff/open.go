@@ -91,6 +91,7 @@ func (s *Server) openRooms(o Options) error {
 	}
 	s.proxy = proxy.New(proxy.Config{Tokens: s.tokens, Limiter: throttle.New(throttle.Config{}), Platforms: s.platforms,
 		Audit: s.audit, Log: s.log})
+	s.resume()
 	s.connect = connect.New(connect.Config{Vault: s.vault, Sessions: s.sessions, Tokens: s.tokens, Platforms: s.platforms,
 		Audit: s.audit, Log: s.log, Pages: contextPages()})
 	return nil
