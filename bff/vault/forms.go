@@ -96,6 +96,7 @@ func (r *Connection) fields(c *codec) {
 	c.duration(29, &r.WindowMax)
 	c.count(30, &r.Reuses)
 	c.time(31, &r.EndsAt)
+	c.time(32, &r.DoubtSince)
 }
 
 func (r *ClientSecret) generation() *uint64 { return &r.Generation }

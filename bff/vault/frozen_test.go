@@ -30,7 +30,9 @@ func TestFrozenV1(t *testing.T) {
 	t.Run("Attempt", func(t *testing.T) { frozen(t, v, vault.Attempts, nil) })
 	t.Run("Outcome", func(t *testing.T) { frozen(t, v, vault.Outcomes, nil) })
 	t.Run("Connection", func(t *testing.T) {
-		frozen(t, v, vault.Connections, func(c *vault.Connection) { c.WindowMax, c.Reuses, c.EndsAt = 0, 0, time.Time{} })
+		frozen(t, v, vault.Connections, func(c *vault.Connection) {
+			c.WindowMax, c.Reuses, c.EndsAt, c.DoubtSince = 0, 0, time.Time{}, time.Time{}
+		})
 	})
 	t.Run("ClientSecret", func(t *testing.T) { frozen(t, v, vault.ClientSecrets, nil) })
 }

@@ -79,7 +79,7 @@ type Connection struct {
 	ReceivedAt                                                   time.Time
 	ExpiresIn, RefreshExpiresIn                                  time.Duration
 	Kind                                                         string // unused: the kind is the platform's, see Authority
-	Phase                                                        string // "", "inflight", "answered"
+	Phase                                                        string // "", "inflight", "answered", "restored"
 	Attempt                                                      RefreshAttempt
 	Raw                                                          secret.String // a token answer stored before it is parsed
 	RawStatus                                                    int           // its HTTP status
@@ -88,6 +88,7 @@ type Connection struct {
 	WindowMax  time.Duration // the longest RefreshExpiresIn seen: a shorter one means that an absolute end is near
 	Reuses     int           // how often Refresh was presented without a settled answer
 	EndsAt     time.Time     // the absolute end of the login behind it, once it is known
+	DoubtSince time.Time     // when Refresh was first presented without a settled answer; zero when nothing is in doubt
 	Generation uint64
 }
 
