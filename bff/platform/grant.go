@@ -1,7 +1,9 @@
 package platform
 
 import (
+	"encoding/json"
 	"slices"
+	"time"
 
 	"locum/bff/oauth"
 )
@@ -13,6 +15,9 @@ type Grant struct {
 	Scopes       []string // granted, which may be fewer or more than asked for
 	Roles        []string // at this clinic
 	StaffMembers []string // ids of the person's own staff records at this clinic
+	// SignedIn is when the person signed in, by the server's clock; zero where the token does not say (OpenID Connect
+	// Core §2, auth_time).
+	SignedIn time.Time
 }
 
 // Codes of a GrantError; the same words as the outcome codes of the connect page.
@@ -52,7 +57,20 @@ func (p *Platform) Grant(claims oauth.Claims, clinic string) (Grant, error) {
 	if !ok || slices.ContainsFunc(staff, func(id string) bool { return !ValidID(id) }) {
 		return Grant{}, &GrantError{GrantBadToken, "resource_owner has another shape"}
 	}
-	return Grant{Subject: claims.Subject, SID: claims.SID, Scopes: slices.Clone(claims.Scopes), Roles: roles, StaffMembers: staff}, nil
+	return Grant{
+		Subject: claims.Subject, SID: claims.SID, Scopes: slices.Clone(claims.Scopes), Roles: roles, StaffMembers: staff,
+		SignedIn: SignedIn(claims),
+	}, nil
+}
+
+// SignedIn reads auth_time; zero where it is absent or no date. Nothing but a forecast depends on it.
+func SignedIn(claims oauth.Claims) time.Time {
+	number, _ := claims.Extra["auth_time"].(json.Number)
+	seconds, err := number.Int64()
+	if err != nil || seconds <= 0 || seconds > claims.Expiry.Unix() {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
 }
 
 // clinicClaim reads claim[clinic][name] as a list of strings. Absent at any level is an empty list; another type at any

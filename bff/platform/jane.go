@@ -95,7 +95,7 @@ func Jane(c JaneConfig) (*Platform, error) {
 	if err := errors.Join(checkJane(c, p)...); err != nil {
 		return nil, err
 	}
-	p.index = index(p.Operations)
+	p.index, p.ends = index(p.Operations), keycloakEnds
 	return p, nil
 }
 

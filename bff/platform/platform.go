@@ -36,6 +36,7 @@ type Platform struct {
 	MaxAnswer  int           // bytes of one API answer
 
 	index map[string][]rule // of Operations; nil: Match makes one each time
+	ends  map[string]string // see EndOf
 }
 
 // ClinicLink names a clinic by its address: an origin such as https://clinic.janeapp.com.
