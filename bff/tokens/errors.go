@@ -82,6 +82,16 @@ func KindOf(err error) Kind {
 const (
 	CauseInvalidGrant   = "invalid_grant"       // RFC 6749 §5.2: expired, revoked or used up
 	CauseExpired        = "expired"             // not used for as long as its refresh token lived; in a View alone
+	CauseSessionEnded   = "session_ended"       // the login behind it is over
+	CauseSessionMax     = "session_max"         // that login has reached its absolute end
+	CauseLoggedOut      = "logged_out"          // the platform said by itself that the login was ended
+	CauseDetached       = "detached"            // another connection of the same login broke the rules of rotation, or lost its end
+	CauseSuperseded     = "superseded"          // a newer refresh token than the one here was used
+	CauseUserDisabled   = "user_disabled"       // the person may not sign in there any more
+	CauseConsent        = "consent_withdrawn"   // the person has taken back what they allowed
+	CauseOtherClient    = "other_client"        // the token was another client's
+	CauseLostAnswer     = "lost_answer"         // a refresh was sent, its answer never came, and the token it spent was the only one
+	CauseRestored       = "restored"            // out of a backup: whether its token is still the newest is not known, or it is not
 	CauseNoRefresh      = "no_refresh_token"    // the access token ran out and the platform gave nothing to renew it with
 	CauseWrongPerson    = "wrong_person"        // an answer for another subject
 	CauseWrongClinic    = "wrong_clinic"        // an answer for another clinic
