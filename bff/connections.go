@@ -43,10 +43,12 @@ func (s *Server) disconnect(c *fiber.Ctx) error {
 	id := c.Params("connection")
 	ctx, cancel := s.call()
 	defer cancel()
-	revoked, err := s.tokens.Disconnect(ctx, exchangeOf(c.Context()).session.Practitioner, id)
+	practitioner := exchangeOf(c.Context()).session.Practitioner
+	revoked, err := s.tokens.Disconnect(ctx, practitioner, id)
 	if err != nil {
 		return s.recordForeign(c, id, err)
 	}
+	s.events.Connection(practitioner, id, shared.StateEnded, "")
 	return answer(c, shared.Disconnected{Revoked: revoked})
 }
 
@@ -71,7 +73,7 @@ func (s *Server) wireConnection(v tokens.View) shared.Connection {
 		Clinic: shared.ClinicLink{Name: v.ClinicName, URL: v.Clinic},
 		State:  v.State, Cause: v.Cause, Scopes: v.Scopes, Excess: without(v.Scopes, v.Requested),
 		StaffMembers: v.StaffMembers, Roles: v.Roles, ConnectedAt: v.ConnectedAt, RefreshedAt: v.RefreshedAt,
-		FreshSeconds: seconds(v.FreshFor), KeptSeconds: seconds(v.KeptFor),
+		FreshSeconds: seconds(v.FreshFor), KeptSeconds: seconds(v.KeptFor), EndsAt: moment(v.EndsAt),
 	}
 	live, err := s.platforms.Get(v.Platform)
 	if errors.Is(err, platform.ErrUnknownPlatform) {

@@ -47,6 +47,7 @@ func (s *Server) routes() []route {
 		{post, shared.PathOutcome, p.api, app, s.showOutcome},
 		{get, shared.PathConnections, p.api, reader, s.listConnections},
 		{get, connection, p.api, reader, s.showConnection},
+		{get, connection + "/life", p.api, reader, s.showLife},
 		{del, connection, p.api, person, s.disconnect},
 		{get, shared.PathOpenAPI, p.api, everyone, s.showOpenAPI},
 

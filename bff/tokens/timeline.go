@@ -110,7 +110,8 @@ func (k *Keeper) jot(c vault.Connection, steps ...vault.Step) {
 	}
 }
 
-// Forget deletes the timelines of connections that ended more than a week ago, and counts them. It reads them all.
+// Forget deletes the timelines of connections that were disconnected, or not seen any more, for a week, and counts them. It
+// reads them all.
 func (k *Keeper) Forget() (n int, err error) {
 	if !k.enter() {
 		return 0, nil
@@ -120,7 +121,11 @@ func (k *Keeper) Forget() (n int, err error) {
 	err = k.vault.View(func(tx *vault.Tx) error {
 		old = nil
 		return vault.Timelines.Each(tx, func(line vault.Timeline) error {
-			if !line.EndedAt.IsZero() && time.Since(line.EndedAt) > tellsFor {
+			last := line.EndedAt
+			if n := len(line.Steps); last.IsZero() && n > 0 { // of a record that is damaged since a start
+				last = latest(line.Steps[n-1].At, line.Steps[n-1].Until)
+			}
+			if _, there := k.find(line.Practitioner, line.Connection); !there && time.Since(last) > tellsFor {
 				old = append(old, line.Connection)
 			}
 			return nil

@@ -11,9 +11,11 @@ import (
 // States of a connection, as stored and shown.
 const (
 	StateConnected     = "connected"
+	StateRefreshing    = "refreshing"      // its token has run out and a new one is on its way (shown, never stored)
 	StateDegraded      = "degraded"        // the platform cannot be reached; the current token works while it lasts
 	StateReconnect     = "needs_reconnect" // ended, or run out unused (shown, never stored); Cause says why
 	StateMisconfigured = "misconfigured"   // the platform refuses Locum itself
+	StateEnded         = "ended"           // disconnected: only its timeline is left (shown, never stored)
 )
 
 // View is a connection without its tokens. Its slices are shared and must not be changed.
@@ -24,6 +26,7 @@ type View struct {
 	ConnectedAt, RefreshedAt                       time.Time
 	FreshFor                                       time.Duration // of the current access token; 0 when it has run out
 	KeptFor                                        time.Duration // of the connection without a call; 0 when no end is stated
+	EndsAt                                         time.Time     // when it ends however it is used; zero when that is not known
 }
 
 // List gives the practitioner's connections, the oldest first. It reads memory alone.
@@ -33,7 +36,7 @@ func (k *Keeper) List(practitioner string) ([]View, error) {
 	var views []View
 	for _, h := range k.conns {
 		if h.practitioner == practitioner && !h.gone.Load() {
-			views = append(views, h.now.Load().shown(now))
+			views = append(views, h.shown(now))
 		}
 	}
 	k.mu.RUnlock()
@@ -49,7 +52,21 @@ func (k *Keeper) Get(practitioner, connection string) (View, error) {
 	if !ok {
 		return View{}, notFound(connection)
 	}
-	return h.now.Load().shown(time.Now()), nil
+	return h.shown(time.Now()), nil
+}
+
+// shown is the connection's view as of now, a refresh under way included.
+func (h *held) shown(now time.Time) View {
+	view := h.now.Load().shown(now)
+	if view.State == StateConnected && view.FreshFor == 0 {
+		h.mu.Lock()
+		flying := h.flight != nil
+		h.mu.Unlock()
+		if flying {
+			view.State = StateRefreshing
+		}
+	}
+	return view
 }
 
 // shown is the view as of now. A connection that nobody has used until both its tokens ran out needs the practitioner,
@@ -77,7 +94,7 @@ func viewOf(c vault.Connection) View {
 	return View{
 		ID: c.ID, Practitioner: c.Practitioner, Platform: c.Platform, Clinic: c.Clinic, ClinicName: c.ClinicName,
 		State: c.State, Cause: c.Cause, Scopes: c.Scopes, Requested: c.Requested, Roles: c.Roles,
-		StaffMembers: c.StaffMembers, ConnectedAt: c.ConnectedAt, RefreshedAt: c.RefreshedAt,
+		StaffMembers: c.StaffMembers, ConnectedAt: c.ConnectedAt, RefreshedAt: c.RefreshedAt, EndsAt: c.EndsAt,
 	}
 }
 

@@ -1,0 +1,115 @@
+package tokens
+
+import (
+	"time"
+
+	"locum/bff/vault"
+)
+
+// What can be done next: the closed list of Remedy.Next. The first setting to look at follows Tell after a colon.
+const (
+	NextNone      = "none"      // it works
+	NextWait      = "wait"      // it heals by itself
+	NextReconnect = "reconnect" // the practitioner signs in at the platform once more; the connection keeps its id
+	NextConnect   = "connect"   // the practitioner disconnected it: a new connection
+	NextTell      = "tell_operator"
+)
+
+// Who can repair it: the closed list of Remedy.By.
+const (
+	ByNobody       = "nobody" // there is nothing to repair
+	ByPractitioner = "practitioner"
+	ByOperator     = "operator"
+	ByPlatform     = "platform"
+	ByLocum        = "locum" // by itself
+)
+
+// Settings that an operator is told to look at first: the rest of a Next that begins with NextTell.
+const (
+	SettingSecret       = "client_secret" // `locum secret set PLATFORM`
+	SettingRegistration = "client"        // what the platform has registered for Locum: client id, grants, redirect URI
+	SettingScopes       = "scopes"
+	SettingPlatforms    = "platforms" // the platform's block of the configuration
+	SettingNetwork      = "network"   // name resolution, firewall, proxy, certificates on the way out
+	SettingIssuer       = "issuer"    // the issuer or the keys do not fit what the platform signs
+	SettingStorage      = "storage"   // the disk
+	SettingClock        = "clock"
+)
+
+// Remedy is what a cause means to whoever asks: what to do next, and who can repair it. Where waiting is the answer, it is
+// for Patience only; then Late is.
+type Remedy struct {
+	Next, By string
+	Patience time.Duration
+	Late     string
+}
+
+// remedies is the one table from causes to remedies.
+var remedies = map[string]Remedy{
+	"": {Next: NextNone, By: ByNobody},
+
+	// The chain is over. Only a person can begin a new one.
+	CauseInvalidGrant: {Next: NextReconnect, By: ByPractitioner}, // RFC 6749 §5.2, and the platform says no more
+	CauseExpired:      {Next: NextReconnect, By: ByPractitioner}, // View.shown: unused for longer than the refresh token lives
+	CauseNoRefresh:    {Next: NextReconnect, By: ByPractitioner}, // RFC 6749 §5.1: a refresh token is optional
+	CauseWrongPerson:  {Next: NextReconnect, By: ByPractitioner}, // OpenID Connect Core §12.2: another sub
+	CauseWrongClinic:  {Next: NextReconnect, By: ByPractitioner}, // RFC 8707 §2: another audience
+	CauseDamaged:      {Next: NextReconnect, By: ByPractitioner}, // the vault's record does not authenticate; nothing of it is used
+
+	// The platform refuses Locum itself (RFC 6749 §5.2). It heals with the next refresh after the repair.
+	CauseInvalidClient:  {Next: tell(SettingSecret), By: ByOperator},
+	CauseUnauthorized:   {Next: tell(SettingRegistration), By: ByOperator},
+	CauseInvalidScope:   {Next: tell(SettingScopes), By: ByOperator},
+	CauseInvalidRequest: {Next: tell(SettingRegistration), By: ByOperator},
+	CauseGrantType:      {Next: tell(SettingRegistration), By: ByOperator},
+	CauseUnknownSystem:  {Next: tell(SettingPlatforms), By: ByOperator}, // the configuration lost its block
+
+	// The platform, or the way to it. Locum asks again by itself; what lasts is looked at by somebody.
+	CauseUnreachable:  {Next: NextWait, By: ByPlatform, Patience: 15 * time.Minute, Late: tell(SettingNetwork)},   // dial, TLS: nothing was sent
+	CauseUnavailable:  {Next: NextWait, By: ByPlatform, Patience: 2 * time.Hour, Late: tell(SettingPlatforms)},    // 429, 503
+	CauseNoAnswer:     {Next: NextWait, By: ByLocum, Patience: 2 * time.Hour, Late: tell(SettingNetwork)},         // time-out, reset, 5xx: probed or repeated
+	CauseBadToken:     {Next: NextWait, By: ByPlatform, Patience: 15 * time.Minute, Late: tell(SettingIssuer)},    // keys that change heal in minutes
+	CauseInvalidToken: {Next: NextWait, By: ByPlatform, Patience: 15 * time.Minute, Late: tell(SettingPlatforms)}, // RFC 6750 §3.1: its API and its token endpoint disagree
+
+	// Locum's own.
+	CauseStorage: {Next: tell(SettingStorage), By: ByOperator}, // the vault takes no record: nothing new is asked for
+}
+
+func tell(setting string) string { return NextTell + ":" + setting }
+
+// remedy gives what helps against a cause that has lasted for a while. A cause that is not in the table is one more that
+// the practitioner can try: nothing is lost by reconnecting.
+func remedy(cause string, lasted time.Duration) Remedy {
+	r, known := remedies[cause]
+	if !known {
+		return Remedy{Next: NextReconnect, By: ByPractitioner}
+	}
+	if r.Patience > 0 && lasted > r.Patience {
+		r.Next, r.By = r.Late, ByOperator
+	}
+	return r
+}
+
+// since is when what a connection shows began, by its timeline: the first of the steps that led to it without a success
+// between; zero where the timeline does not reach back.
+func since(steps []vault.Step, cause string) time.Time {
+	var began time.Time
+	for i := len(steps) - 1; i >= 0; i-- {
+		switch s := steps[i]; s.What {
+		case StepConnected, StepReconnected, StepRefreshed, StepRecovered:
+			if cause == "" { // how long it has worked: the beginning of the unbroken run
+				began = s.At
+				continue
+			}
+			return began
+		case StepFailed, StepNoAnswer, StepEnded, StepDamaged, StepRestored, StepDisconnected:
+			if cause == "" {
+				return began
+			}
+			if s.Code == cause || s.What == StepDamaged || s.What == StepDisconnected || s.What == StepRestored {
+				began = s.At
+			}
+		}
+	}
+	return began
+}
