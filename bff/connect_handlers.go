@@ -69,6 +69,9 @@ func (s *Server) showOutcome(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	if outcome.Code == string(shared.OutcomeConnected) { // the other tabs have not heard of it
+		s.events.Connection(e.session.Practitioner, outcome.Connection, shared.StateConnected, "")
+	}
 	return answer(c, shared.Outcome{
 		Code: shared.Code(outcome.Code), Connection: outcome.Connection, Platform: outcome.Platform, Clinic: outcome.Clinic,
 		Context: shared.Context{Page: outcome.Context.Page, Params: outcome.Context.Params},

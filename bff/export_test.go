@@ -39,6 +39,19 @@ func (o *Options) BoundStreams(stream, beat time.Duration, connections int) {
 	o.bounds.stream, o.bounds.beat, o.bounds.connections = stream, beat, connections
 }
 
+// BoundSends sets how long an answer may take beside the bounds of streams.
+func (o *Options) BoundSends(send, stream, beat time.Duration) {
+	o.BoundStreams(stream, beat, 64)
+	o.bounds.send = send
+}
+
+// Publish tells the streams of an account of a change that is long.
+func (s *Server) Publish(login, connection, cause string) {
+	if who, err := s.accounts.ByLogin(login); err == nil {
+		s.events.Connection(who.ID, connection, "", cause)
+	}
+}
+
 // Meanings gives every code that the one table knows.
 func Meanings() []string {
 	var list []string
