@@ -24,6 +24,7 @@ type keySet struct {
 	keys    map[string]*rsa.PublicKey // replaced as a whole, never changed
 	fetched time.Time                 // last success
 	tried   time.Time                 // end of the last attempt
+	courted time.Time                 // start of the last attempt for a stranger's token
 	last    error                     // of the last attempt
 	flight  chan struct{}             // closed when the attempt under way ends; nil when none is
 }
@@ -34,6 +35,8 @@ const (
 	// retryAfter is the pause after a failed fetch while no key was ever read: then every token asks for one, genuine ones
 	// too, and a code that is redeemed meanwhile is lost.
 	retryAfter = 5 * time.Second
+	// courtesyEvery bounds what anybody can cause by sending logout tokens.
+	courtesyEvery = time.Minute
 	// keysFresh is how long keys are used without asking again; keysStale how long when asking fails.
 	keysFresh = time.Hour
 	keysStale = 24 * time.Hour
@@ -50,15 +53,32 @@ var (
 
 // key is the public key named kid. Errors: errUnknownKey; errNoKeys wrapped around the reason; ctx's own.
 func (s *keySet) key(ctx context.Context, kid string) (*rsa.PublicKey, error) {
+	return s.find(ctx, kid, false)
+}
+
+// strange is key for a token that anybody may have made. A fetch for it takes none from a token of the server's own: those
+// are counted apart.
+func (s *keySet) strange(ctx context.Context, kid string) (*rsa.PublicKey, error) {
+	return s.find(ctx, kid, true)
+}
+
+func (s *keySet) find(ctx context.Context, kid string, stranger bool) (*rsa.PublicKey, error) {
 	for waited := false; ; waited = true {
 		s.mu.Lock()
 		age := time.Since(s.fetched)
 		known := s.keys[kid]
-		if known != nil && age < keysFresh || waited || !s.due() {
+		due := s.due()
+		if stranger {
+			due = s.flight != nil || s.courted.IsZero() || time.Since(s.courted) >= courtesyEvery
+		}
+		if known != nil && age < keysFresh || waited || !due {
 			defer s.mu.Unlock()
 			return s.judge(known, age)
 		}
-		flight, err := s.launch(ctx)
+		if stranger && s.flight == nil {
+			s.courted = time.Now()
+		}
+		flight, err := s.launch(ctx, !stranger)
 		s.mu.Unlock()
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errNoKeys, err)
@@ -109,8 +129,9 @@ func (s *keySet) due() bool {
 }
 
 // launch joins the fetch under way or begins one. It does not end with the caller who began it: others wait for it
-// too. The client's Close waits for it. Called with the lock held.
-func (s *keySet) launch(ctx context.Context) (<-chan struct{}, error) {
+// too. The client's Close waits for it. counts says whether it is one of those that refetchAfter bounds. Called with the
+// lock held.
+func (s *keySet) launch(ctx context.Context, counts bool) (<-chan struct{}, error) {
 	if s.flight != nil {
 		return s.flight, nil
 	}
@@ -129,9 +150,12 @@ func (s *keySet) launch(ctx context.Context) (<-chan struct{}, error) {
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.flight, s.tried, s.last = nil, time.Now(), err
+		s.flight, s.last = nil, err
+		if counts {
+			s.tried = time.Now()
+		}
 		if err == nil {
-			s.keys, s.fetched = keys, s.tried
+			s.keys, s.fetched = keys, time.Now()
 		}
 	}()
 	return flight, nil

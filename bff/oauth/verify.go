@@ -132,10 +132,19 @@ func matchesHash(claim any, access secret.String) bool {
 	return subtle.ConstantTimeCompare([]byte(hash), []byte(want)) == 1
 }
 
-// verify checks what both kinds of token have in common.
+// verify checks what access and id_tokens have in common.
+func (c *Client) verify(ctx context.Context, token secret.String, kind string) (Claims, error) {
+	claims, err := c.signed(ctx, token, kind, c.keys.key)
+	if err == nil && !isSubject(claims.Subject) {
+		return Claims{}, &TokenError{Code: TokenSubject}
+	}
+	return claims, err
+}
+
+// signed checks what all kinds of token have in common: form, signature, media type, issuer and dates.
 //
 // kind is a media type that the header may name beside JWT (RFC 8725 §3.11), "" for none: a logout token is no id_token.
-func (c *Client) verify(ctx context.Context, token secret.String, kind string) (Claims, error) {
+func (c *Client) signed(ctx context.Context, token secret.String, kind string, find keyFinder) (Claims, error) {
 	raw := token.Reveal()
 	if !isCompact(raw) {
 		return Claims{}, &TokenError{Code: TokenMalformed}
@@ -143,7 +152,7 @@ func (c *Client) verify(ctx context.Context, token secret.String, kind string) (
 	extra := jwt.MapClaims{}
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{algorithm}), jwt.WithJSONNumber(), jwt.WithStrictDecoding(),
 		jwt.WithoutClaimsValidation()) // its dates wrap around; see date
-	parsed, err := parser.ParseWithClaims(raw, extra, func(t *jwt.Token) (any, error) { return c.signingKey(ctx, t) })
+	parsed, err := parser.ParseWithClaims(raw, extra, func(t *jwt.Token) (any, error) { return signingKey(ctx, t, find) })
 	switch {
 	case parsed != nil && parsed.Header != nil && parsed.Header["alg"] != algorithm:
 		return Claims{}, &TokenError{Code: TokenAlgorithm}
@@ -167,8 +176,6 @@ func (c *Client) verify(ctx context.Context, token secret.String, kind string) (
 		return Claims{}, &TokenError{Code: TokenExpired}
 	case now.Add(clockSkew).Before(notBefore), now.Add(clockSkew).Before(claims.IssuedAt):
 		return Claims{}, &TokenError{Code: TokenNotYetValid}
-	case !isSubject(claims.Subject):
-		return Claims{}, &TokenError{Code: TokenSubject}
 	}
 	return claims, nil
 }
@@ -212,9 +219,12 @@ func isSubject(s string) bool {
 	return s != "" && len(s) <= 255 && !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r > 0x7e })
 }
 
+// keyFinder gives the server's key of an id.
+type keyFinder func(ctx context.Context, kid string) (*rsa.PublicKey, error)
+
 // signingKey finds the key that a token's header names. Keys that the token brings along (jwk, jku, x5c) are never
 // looked at, and a header that asks for extensions is refused (RFC 7515 §4.1.11).
-func (c *Client) signingKey(ctx context.Context, token *jwt.Token) (*rsa.PublicKey, error) {
+func signingKey(ctx context.Context, token *jwt.Token, find keyFinder) (*rsa.PublicKey, error) {
 	if _, critical := token.Header["crit"]; critical {
 		return nil, &TokenError{Code: TokenAlgorithm}
 	}
@@ -222,7 +232,7 @@ func (c *Client) signingKey(ctx context.Context, token *jwt.Token) (*rsa.PublicK
 	if kid == "" {
 		return nil, &TokenError{Code: TokenUnknownKey}
 	}
-	key, err := c.keys.key(ctx, kid)
+	key, err := find(ctx, kid)
 	switch {
 	case errors.Is(err, errUnknownKey):
 		return nil, &TokenError{Code: TokenUnknownKey}
