@@ -113,9 +113,14 @@ func (rt *route) match(segments []string) (ids []string, ok bool) {
 // throttled answers 429 as "Jane guide, Rate Limits" and the reference's
 // `errors` schema do. Retry-After is in whole seconds, rounded up.
 func (x *call) throttled(match string, wait time.Duration) {
-	x.w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
+	x.w.Header().Set("Retry-After", retryAfter(wait))
 	x.w.Header().Set("X-Throttle-Match", match)
 	x.write(http.StatusTooManyRequests, objectError{"error", "rate_limit_exceeded", "Rate limit exceeded. Retry later."})
+}
+
+// retryAfter is a wait as the header says it, never less than it is.
+func retryAfter(wait time.Duration) string {
+	return strconv.Itoa(int((wait + time.Second - 1) / time.Second))
 }
 
 // admit checks media type, token and scope, and answers if one is wrong.

@@ -20,7 +20,7 @@ func TestBounds(t *testing.T) {
 	for i := range maxHeld {
 		key := strconv.Itoa(i)
 		r.attempts[key] = &attempt{id: key, created: now}
-		r.logins[key] = &login{until: now.Add(lifeRefresh), ends: now.Add(lifeLogin)}
+		r.logins[key] = &session{until: now.Add(lifeRefresh), ends: now.Add(lifeLogin)}
 		r.codes[key] = &code{created: now}
 		r.refresh[key] = &issued{until: now.Add(lifeRefresh)}
 		r.access[key] = &issued{until: now.Add(lifeAccess)}

@@ -129,7 +129,7 @@ func TestConformanceToken(t *testing.T) {
 			first := g.redeem(code).json
 			equal(g, "first call", g.call(g.clinic, first["access_token"]), 200)
 			g.refused(g.redeem(code), 400, "invalid_grant", "Code not valid")
-			g.refused(g.refresh(first["refresh_token"]), 400, "invalid_grant", "Session not active")
+			g.refused(g.refresh(first["refresh_token"]), 400, "invalid_grant", "Session doesn't have required client")
 			equal(g, "call after the replay", g.call(g.clinic, first["access_token"]), 401)
 		}},
 		{"RFC 6749 §4.1.3 a spoiled exchange spends the code", func(g *rig) {
@@ -256,7 +256,7 @@ func TestConformanceToken(t *testing.T) {
 		}},
 		{"RFC 6749 §6 a refresh token belongs to one client", func(g *rig) {
 			other := g.registered("other")
-			g.refused(g.refresh(g.tokens()["refresh_token"], "client_id", other.ID, "client_secret", other.Secret), 400, "invalid_grant", "Unmatching clients")
+			g.refused(g.refresh(g.tokens()["refresh_token"], "client_id", other.ID, "client_secret", other.Secret), 400, "invalid_grant", "Invalid refresh token. Token client and authorized client don't match")
 		}},
 		{"Keycloak: an access token is no refresh token", func(g *rig) {
 			g.refused(g.refresh(g.tokens()["access_token"]), 400, "invalid_grant", "Invalid refresh token")
@@ -276,7 +276,7 @@ func TestConformanceToken(t *testing.T) {
 		}},
 		{"RFC 7009 §2.1 only the token's own client, and only with its secret", func(g *rig) {
 			token, other := g.tokens()["refresh_token"], g.registered("other")
-			g.refused(g.revoke(token, "client_id", other.ID, "client_secret", other.Secret), 200, "invalid_token", "Invalid token")
+			g.refused(g.revoke(token, "client_id", other.ID, "client_secret", other.Secret), 400, "invalid_request", "Unmatching clients")
 			g.refused(g.revoke(token, "client_secret", "wrong"), 401, "unauthorized_client", "Invalid client or Invalid client credentials")
 			g.refused(g.revoke(nil), 400, "invalid_request", "Token not provided")
 			equal(g, "refresh", g.refresh(token).StatusCode, 200)
@@ -324,7 +324,7 @@ func TestConformanceTime(t *testing.T) {
 			}
 			equal(g, "refresh_expires_in is capped", got["refresh_expires_in"], any(float64(1200)))
 			time.Sleep(20 * time.Minute)
-			g.refused(g.refresh(got["refresh_token"]), 400, "invalid_grant", "Token is not active")
+			g.refused(g.refresh(got["refresh_token"]), 400, "invalid_grant", "Session not active")
 		}},
 		{"Keycloak: a login that takes too long comes back as authentication_expired", func(g *rig) {
 			page := g.get(g.ask())

@@ -2,144 +2,9 @@ package sandbox
 
 import (
 	"fmt"
-	"maps"
-	"net/http"
-	"strconv"
 	"strings"
 	"time"
 )
-
-// Canned is an answer to give instead of the real one, for what no honest server sends. A zero Status is 200.
-type Canned struct {
-	Status int
-	Header map[string]string
-	Body   string
-}
-
-func (c *Canned) write(w http.ResponseWriter) {
-	for name, value := range c.Header {
-		w.Header().Set(name, value)
-	}
-	w.WriteHeader(max(c.Status, http.StatusOK))
-	_, _ = w.Write([]byte(c.Body))
-}
-
-// faults are what the controls have planned; Sandbox.mu guards them.
-type faults struct {
-	plans []*plan
-	next  nextGrant
-	// rotation is whether a refresh spends its token: Keycloak's "Revoke Refresh Token" with a maximum reuse of 0.
-	rotation  bool
-	revokeAll bool // a revocation ends every authorization of its client and person
-	alwaysID  bool // an ID token comes without openid
-}
-
-// plan is one planned fault; left counts down.
-type plan struct {
-	where  Endpoint
-	left   int
-	delay  time.Duration
-	canned *Canned
-	cut    bool
-	lose   bool
-}
-
-// take uses up what is planned for where: the first delay and the first other fault.
-func (f *faults) take(s *Sandbox, where Endpoint) plan {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var now plan
-	var acted bool
-	kept := f.plans[:0]
-	for _, p := range f.plans {
-		switch {
-		case !p.where.covers(where):
-		case p.delay > 0 && now.delay == 0:
-			now.delay = p.delay
-			p.left--
-		case p.delay == 0 && !acted:
-			acted = true
-			now.canned, now.cut, now.lose = p.canned, p.cut, p.lose
-			p.left--
-		}
-		if p.left > 0 {
-			kept = append(kept, p)
-		}
-	}
-	f.plans = kept
-	return now
-}
-
-func (s *Sandbox) plan(p plan) {
-	if p.left <= 0 {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults.plans = append(s.faults.plans, &p)
-}
-
-// Fail answers the next n requests at where with status, unprocessed. A 429 carries Retry-After: 60 and X-Throttle-Match
-// as "Jane guide, Rate Limits" describes; the identity server's body is an OAuth error, the clinics' {object, code, message}.
-func (s *Sandbox) Fail(where Endpoint, status, n int) {
-	canned := &Canned{Status: status, Header: map[string]string{"Content-Type": "application/json"}}
-	if status == http.StatusTooManyRequests {
-		canned.Header["Retry-After"] = "60"
-		canned.Header["X-Throttle-Match"] = "sandbox/" + string(where)
-	}
-	switch {
-	case EndpointAPI.covers(where):
-		canned.Body = fmt.Sprintf(`{"object":"error","code":%q,"message":"planned by the sandbox"}`, strconv.Itoa(status))
-	case status >= http.StatusInternalServerError:
-		canned.Body = `{"error":"server_error","error_description":"planned by the sandbox"}`
-	default:
-		canned.Body = `{"error":"invalid_request","error_description":"planned by the sandbox"}`
-	}
-	s.plan(plan{where: where, left: n, canned: canned})
-}
-
-// Answer gives the next n requests at where a canned answer, unprocessed.
-func (s *Sandbox) Answer(where Endpoint, answer Canned, n int) {
-	answer.Header = maps.Clone(answer.Header)
-	s.plan(plan{where: where, left: n, canned: &answer})
-}
-
-// Slow delays the next n requests at where by d before they are processed. A caller who leaves meanwhile is processed
-// all the same, as by any server that has read the request.
-func (s *Sandbox) Slow(where Endpoint, d time.Duration, n int) {
-	if d > 0 {
-		s.plan(plan{where: where, left: n, delay: d})
-	}
-}
-
-// Cut closes the connection of the next n requests at where before anything is processed.
-func (s *Sandbox) Cut(where Endpoint, n int) { s.plan(plan{where: where, left: n, cut: true}) }
-
-// LoseNextResponse processes and commits the next request at where, then closes the connection without a byte of answer.
-func (s *Sandbox) LoseNextResponse(where Endpoint) { s.plan(plan{where: where, left: 1, lose: true}) }
-
-// Calm forgets every fault and every change of the next authorization that is still planned.
-func (s *Sandbox) Calm() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults.plans, s.faults.next = nil, nextGrant{}
-}
-
-// SetRotation says whether a refresh spends its refresh token (the default) or leaves it usable; a new one comes back
-// either way, as from Keycloak.
-func (s *Sandbox) SetRotation(on bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults.rotation = on
-}
-
-// SetRevokeAll says whether a revocation ends every authorization that the same person has given the same client, at
-// every clinic, as Keycloak's does, or only the one it names (the default).
-func (s *Sandbox) SetRevokeAll(on bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults.revokeAll = on
-}
 
 // SetIDToken says whether an ID token comes though openid was not asked for, as in the example answer of "Jane guide,
 // Step 3", or only with openid (the default, OpenID Connect Core §3.1.2.1).
@@ -157,6 +22,15 @@ func (s *Sandbox) Advance(d time.Duration) {
 	s.advanced += d
 }
 
+// SetSkew puts the clock that the identity server shows off by d: the Date of every answer and the exp, iat and auth_time
+// of what it signs. What it issues lives as long as before: only a client that compares the two clocks can tell. Advance
+// is the other thing: time that passes.
+func (s *Sandbox) SetSkew(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.skew = d
+}
+
 // SetLifetimes changes how long the tokens live that are issued from now on, to the second: expires_in,
 // refresh_expires_in and exp follow, and so does the idle limit of the login behind them. 0 is the default: 300 s and
 // 1800 s. A refresh token never outlives its login, which lives 10 hours, or as long as refresh says where that is longer.
@@ -169,7 +43,36 @@ func (s *Sandbox) SetLifetimes(access, refresh time.Duration) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.life = lifetimes{access, refresh}
+	s.life = lifetimes{access, refresh, max(lifeLogin, refresh)}
+}
+
+// SetSession changes how long a login lives without a refresh (Keycloak's SSO Session Idle, 0 is 30 minutes) and with them
+// (SSO Session Max, 0 is 10 hours), to the second, those that began before included. refresh_expires_in is idle or what is
+// left to the end, whichever is less. Keycloak lets an idle login live two minutes longer than it says; the refresh tokens
+// do not.
+func (s *Sandbox) SetSession(idle, longest time.Duration) {
+	if idle = idle.Truncate(time.Second); idle <= 0 {
+		idle = lifeRefresh
+	}
+	if longest = longest.Truncate(time.Second); longest <= 0 {
+		longest = lifeLogin
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.life.refresh, s.life.login = idle, longest
+	for _, r := range s.realms {
+		for l := range r.sessions() {
+			l.until, l.ends = l.used.Add(idle), l.started.Add(longest)
+		}
+	}
+}
+
+// SetStated says whether a token answer tells how long the refresh token lives (the default) or leaves refresh_expires_in
+// out, as Keycloak does for offline tokens and Okta always.
+func (s *Sandbox) SetStated(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.policy.quiet = !on
 }
 
 // nextGrant is what the next authorization or token will have wrong with it; each part is used once.
@@ -178,6 +81,22 @@ type nextGrant struct {
 	only, add            []string
 	iss                  *string
 	alter                []func(claims map[string]any)
+}
+
+// SetAnswerScope says whether a token answer has a scope member, as Keycloak's have, or none, as in the example of "Jane
+// guide, Step 3" (the default).
+func (s *Sandbox) SetAnswerScope(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.policy.scope = on
+}
+
+// SetDate says whether the identity server's answers carry a Date (the default; a proxy before it adds one) or none, as
+// Keycloak's own. The clinics' always do.
+func (s *Sandbox) SetDate(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.policy.dateless = !on
 }
 
 // AuthorizeError makes the next valid authorization request come straight back with error=code (RFC 6749 §4.1.2.1).
@@ -222,7 +141,7 @@ func (s *Sandbox) change(f func(*nextGrant)) {
 // authorizations ended.
 func (s *Sandbox) Revoke(login, clinicURL string) int {
 	return s.eachChain(login, clinicURL, func(r *realm, c *chain) {
-		c.end(endedRevoked)
+		c.end(endedSession)
 		r.dropAccess(c)
 	})
 }
@@ -237,18 +156,17 @@ func (s *Sandbox) RevokeAccess(login, clinicURL string) int {
 func (s *Sandbox) eachChain(login, clinicURL string, visit func(*realm, *chain)) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	seen := map[*chain]bool{}
+	n := 0
 	for _, r := range s.realms {
-		for _, t := range r.refresh {
-			c := t.chain
+		for _, c := range r.chains() {
 			mine := login == "" || strings.EqualFold(login, c.person.Login)
-			if c.ended == "" && !seen[c] && mine && (clinicURL == "" || clinicURL == c.clinic.url) {
-				seen[c] = true
+			if c.live() && mine && (clinicURL == "" || clinicURL == c.clinic.url) {
+				n++
 				visit(r, c)
 			}
 		}
 	}
-	return len(seen)
+	return n
 }
 
 // RotateKeys gives the realm a new signing key; the old ones stay in its key set until RetireKeys.

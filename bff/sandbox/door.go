@@ -30,12 +30,13 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	entry := d.s.record(r, where, body)
 	out := &statusWriter{ResponseWriter: w}
 	defer func() { d.s.settle(entry, out.status) }()
-	d.s.date(out)
+	d.date(out)
 	// One host, one name: a page elsewhere cannot reach the sandbox under a name of its own (DNS rebinding).
 	if r.Host != d.host {
 		http.Error(out, "this is "+d.host, http.StatusMisdirectedRequest)
 		return
 	}
+	r = withEntry(r, entry)
 	next := d.accept(r)
 	if err != nil {
 		out.WriteHeader(http.StatusRequestEntityTooLarge)
@@ -43,23 +44,35 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	plan := d.s.faults.take(d.s, where)
 	d.s.wait(w, plan.delay)
-	d.s.date(out)
+	d.date(out)
 	switch {
 	case plan.canned != nil:
 		plan.canned.write(out)
 	case plan.cut:
 		panic(http.ErrAbortHandler)
-	case plan.lose:
-		next.ServeHTTP(&blackHole{header: http.Header{}}, r)
+	case plan.lose, plan.hang:
+		if plan.lose {
+			next.ServeHTTP(&blackHole{header: http.Header{}}, r)
+		}
+		if plan.hang {
+			d.s.hang(w, r)
+		}
 		panic(http.ErrAbortHandler)
 	default:
 		next.ServeHTTP(out, r)
 	}
 }
 
-// date puts the sandbox's own time on an answer (RFC 9110 §6.6.1): Advance moves what a client sees of its clock.
-func (s *Sandbox) date(w http.ResponseWriter) {
-	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
+// date puts the sandbox's own time on an answer (RFC 9110 §6.6.1): Advance and SetSkew move what a client sees of its clock.
+func (d *door) date(w http.ResponseWriter) {
+	d.s.mu.Lock()
+	none := d.s.policy.dateless && d.host == d.s.iam.host
+	d.s.mu.Unlock()
+	if none {
+		w.Header()["Date"] = nil // keeps net/http from adding one
+		return
+	}
+	w.Header().Set("Date", d.s.shown().UTC().Format(http.TimeFormat))
 }
 
 // wait delays an answer. The caller's leaving does not shorten it: the request has arrived and will be processed.
@@ -76,6 +89,15 @@ func (s *Sandbox) wait(w http.ResponseWriter, d time.Duration) {
 	case <-timer.C:
 	case <-s.closing:
 		panic(http.ErrAbortHandler)
+	}
+}
+
+// hang waits until the caller leaves or the sandbox closes.
+func (s *Sandbox) hang(w http.ResponseWriter, r *http.Request) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a deadline would look like a caller who left
+	select {
+	case <-r.Context().Done():
+	case <-s.closing:
 	}
 }
 

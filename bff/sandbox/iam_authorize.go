@@ -22,7 +22,7 @@ type attempt struct {
 	clinic      *clinic
 	scopes      []string
 	created     time.Time
-	login       *login // nil until somebody has logged in
+	login       *session // nil until somebody has logged in
 }
 
 // code is an authorization code and what it stands for.
@@ -85,7 +85,7 @@ func (s *Sandbox) client(realm *realm, id string) (Client, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, known := s.clients[id]
-	return c, known && (c.Realms == nil || slices.Contains(c.Realms, realm.name))
+	return c, known && !s.disabled[id] && (c.Realms == nil || slices.Contains(c.Realms, realm.name))
 }
 
 // readRequest checks the parameters besides client_id and redirect_uri, fills the attempt and returns the prompt.

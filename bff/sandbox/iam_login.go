@@ -38,7 +38,7 @@ func (s *Sandbox) begin(w http.ResponseWriter, r *http.Request, realm *realm, a 
 	}
 	now := s.now()
 	s.mu.Lock()
-	if l := realm.logins[cookie(r, cookieLogin)]; l != nil && l.alive(now) && prompt != "login" {
+	if l := realm.logins[cookie(r, cookieLogin)]; l != nil && l.alive(now) && !s.disabled[l.person.Subject] && prompt != "login" {
 		a.login = l
 	}
 	full := realm.full(now)
@@ -97,7 +97,7 @@ func (s *Sandbox) resume(w http.ResponseWriter, r *http.Request, realm *realm) *
 }
 
 // advance stores who has logged in for the attempt (nil: nobody any more), unless it has been answered meanwhile.
-func (s *Sandbox) advance(realm *realm, a *attempt, l *login) {
+func (s *Sandbox) advance(realm *realm, a *attempt, l *session) {
 	a.login = l
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,8 +129,12 @@ func (s *Sandbox) takeLogin(w http.ResponseWriter, r *http.Request, realm *realm
 		s.showLoginPage(w, realm, a, r.PostFormValue("username"), "That email and password do not belong together.")
 		return
 	}
+	if s.isDisabled(who.Subject) {
+		s.showLoginPage(w, realm, a, r.PostFormValue("username"), "This account is disabled. Ask the clinic’s administrator.")
+		return
+	}
 	now, value := s.now(), s.handle()
-	l := &login{sid: s.uuid(), person: who, started: now}
+	l := &session{sid: s.uuid(), person: who, started: now}
 	s.mu.Lock()
 	l.use(now, s.life)
 	full := realm.full(now)
@@ -227,6 +231,7 @@ func (s *Sandbox) newCode(realm *realm, a *attempt, granted []string) (string, b
 	granted = append(granted, next.add...)
 	next.only, next.add = nil, nil
 	a.login.use(now, s.life)
+	realm.consents[consentKey{a.login.person.Subject, a.client.ID}] = true
 	realm.codes[value] = &code{attempt: *a, scopes: granted, created: now}
 	return value, true
 }

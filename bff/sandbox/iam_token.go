@@ -24,6 +24,9 @@ func invalidGrant(description string) *tokenError {
 	return &tokenError{http.StatusBadRequest, "invalid_grant", description}
 }
 
+// wrongClient is the refusal of a refresh token that another client presents.
+const wrongClient = "Invalid refresh token. Token client and authorized client don't match"
+
 func invalidRequest(description string) *tokenError {
 	return &tokenError{http.StatusBadRequest, "invalid_request", description}
 }
@@ -46,6 +49,9 @@ func (e *tokenError) write(w http.ResponseWriter, r *http.Request) {
 
 // token is POST …/token, "Jane guide, Step 3" and "Refresh Token Request Format".
 func (s *Sandbox) token(w http.ResponseWriter, r *http.Request, realm *realm) {
+	if s.throttled(w, r) {
+		return
+	}
 	if err := s.ensureKey(realm); err != nil {
 		writeOAuthError(w, http.StatusInternalServerError, "server_error", "no signing key")
 		return
@@ -67,7 +73,7 @@ func (s *Sandbox) grantToken(r *http.Request, realm *realm) (*tokenAnswer, *toke
 	case "authorization_code":
 		return s.exchange(realm, client, form)
 	case "refresh_token":
-		return s.refresh(realm, client, form)
+		return s.refresh(r, realm, client, form)
 	case "":
 		return nil, invalidRequest("Missing form parameter: grant_type")
 	}
@@ -116,7 +122,10 @@ func (s *Sandbox) clientOf(r *http.Request, realm *realm) (Client, *tokenError) 
 	if !known {
 		return Client{}, &tokenError{http.StatusUnauthorized, "invalid_client", description}
 	}
-	if subtle.ConstantTimeCompare([]byte(client.Secret), []byte(secret)) != 1 {
+	if client.Public && secret == "" {
+		return client, nil
+	}
+	if client.Public || subtle.ConstantTimeCompare([]byte(client.Secret), []byte(secret)) != 1 {
 		return Client{}, &tokenError{http.StatusUnauthorized, "unauthorized_client", description}
 	}
 	return client, nil
@@ -139,7 +148,7 @@ func (s *Sandbox) exchange(realm *realm, client Client, form url.Values) (*token
 	}
 	if c.used { // RFC 6749 §4.1.2: a second use revokes what the first one gave
 		if c.chain != nil {
-			c.chain.end(endedRevoked)
+			s.detach(c.chain)
 			realm.dropAccess(c.chain)
 		}
 		return nil, invalidGrant("Code not valid")
@@ -163,14 +172,16 @@ func (s *Sandbox) exchange(realm *realm, client Client, form url.Values) (*token
 		return nil, invalidGrant("PKCE verification failed: Code mismatch")
 	case !a.login.alive(now):
 		return nil, invalidGrant("Session not active")
+	case s.disabled[a.login.person.Subject]:
+		return nil, invalidGrant("User disabled")
 	case realm.full(now):
 		return nil, tooMany()
 	}
 	c.chain = &chain{
-		login: c.attempt.login, client: client.ID, person: c.attempt.login.person, clinic: c.attempt.clinic,
-		scopes: c.scopes, nonce: c.attempt.nonce,
+		login: c.attempt.login, session: c.attempt.login.attach(client.ID), client: client.ID, person: c.attempt.login.person,
+		clinic: c.attempt.clinic, scopes: c.scopes, nonce: c.attempt.nonce, started: now,
 	}
-	return s.issue(realm, c.chain, c.scopes, now)
+	return s.issue(realm, c.chain, nil, c.scopes, now)
 }
 
 // challengeOf is S256 (RFC 7636 §4.6).
@@ -180,7 +191,7 @@ func challengeOf(verifier string) string {
 }
 
 // refresh is grant_type=refresh_token (RFC 6749 §6) with Keycloak's rules and words.
-func (s *Sandbox) refresh(realm *realm, client Client, form url.Values) (*tokenAnswer, *tokenError) {
+func (s *Sandbox) refresh(r *http.Request, realm *realm, client Client, form url.Values) (*tokenAnswer, *tokenError) {
 	raw := form.Get("refresh_token")
 	if raw == "" {
 		return nil, invalidRequest("No refresh token")
@@ -188,35 +199,34 @@ func (s *Sandbox) refresh(realm *realm, client Client, form url.Values) (*tokenA
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.nowLocked()
-	claims, err := realm.readRefresh(raw, now)
-	if err != nil {
-		return nil, err
+	held, refused := s.find(realm, raw, now)
+	if refused != nil {
+		return nil, refused
 	}
-	if claims.AuthorizedParty != client.ID {
-		return nil, invalidGrant("Unmatching clients")
+	c := held.chain
+	if c.client != client.ID {
+		return nil, invalidGrant(wrongClient)
 	}
-	held := realm.refresh[claims.ID]
-	switch {
-	case held == nil || !held.chain.login.alive(now):
-		return nil, invalidGrant("Session not active")
-	case held.chain.ended != "":
-		return nil, invalidGrant(held.chain.ended)
-	case s.faults.rotation && held.chain.current != claims.ID:
-		held.chain.end(endedDetached) // the successor dies too
-		return nil, invalidGrant("Maximum allowed refresh token reuse exceeded")
+	if v := s.judge(realm, held, now); v.refused != nil {
+		if v.reuse {
+			s.punish(realm, c)
+			s.presentedLate(r, held, v)
+		}
+		return nil, v.refused
 	}
-	if form.Has("resource") && form.Get("resource") != held.chain.clinic.url {
+	if form.Has("resource") && form.Get("resource") != c.clinic.url {
 		return nil, invalidTarget()
 	}
 	if realm.full(now) {
 		return nil, tooMany()
 	}
-	scopes, refused := narrow(held.chain.scopes, form.Get("scope"))
+	scopes, refused := narrow(c.scopes, form.Get("scope"))
 	if refused != nil {
 		return nil, refused
 	}
-	held.chain.login.use(now, s.life)
-	return s.issue(realm, held.chain, scopes, now)
+	c.login.use(now, s.life)
+	s.spend(realm, held, now)
+	return s.issue(realm, c, held, scopes, now)
 }
 
 // narrow reads the optional scope of a refresh: never more than was granted (RFC 6749 §6). It narrows the access token
@@ -238,76 +248,18 @@ func narrow(granted []string, asked string) ([]string, *tokenError) {
 	return list, nil
 }
 
-// dropAccess makes the clinics refuse the chain's access tokens. The caller holds Sandbox.mu.
-func (r *realm) dropAccess(c *chain) {
-	for id, t := range r.access {
-		if t.chain == c {
-			delete(r.access, id)
-		}
-	}
-}
-
-// revoke is POST …/revoke (RFC 7009), "Jane guide, Revoking a Refresh Token". A refresh token ends its chain, and the
-// access token lives on to its expiry, as the guide says; an access token ends alone. An authenticated client always gets
-// 200: as in Keycloak the body of a failure names invalid_token (RFC 7009 §2.2 lets the client ignore it). Keycloak ends
-// every authorization of the client and person here, this one ends one: SetRevokeAll.
-func (s *Sandbox) revoke(w http.ResponseWriter, r *http.Request, realm *realm) {
-	form, client, refused := s.readForm(r, realm)
-	if refused == nil && form.Get("token") == "" {
-		refused = invalidRequest("Token not provided")
-	}
-	if refused != nil {
-		refused.write(w, r)
-		return
-	}
-	if !s.revokeToken(realm, client, form.Get("token")) {
-		writeOAuthError(w, http.StatusOK, "invalid_token", "Invalid token")
-		return
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusOK)
-}
-
-func (s *Sandbox) revokeToken(realm *realm, client Client, raw string) bool {
-	access, accessErr := s.readAccess(realm, raw)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if accessErr == nil {
-		held := realm.access[access.ID]
-		if held == nil || held.chain.client != client.ID {
-			return false
-		}
-		delete(realm.access, access.ID)
-		return true
-	}
-	claims, err := realm.readRefresh(raw, s.nowLocked())
-	if err != nil {
-		return false
-	}
-	held := realm.refresh[claims.ID]
-	if held == nil || held.chain.client != client.ID || held.chain.ended != "" {
-		return false
-	}
-	held.chain.end(endedRevoked)
-	for _, other := range realm.refresh {
-		if c := other.chain; s.faults.revokeAll && c.client == client.ID && c.person.Subject == held.chain.person.Subject {
-			c.end(endedRevoked)
-		}
-	}
-	return true
-}
-
-// tokenAnswer is the body of a token response in Keycloak's layout, "Jane guide, Step 3". It has no scope member: what
-// was granted stands in the access token.
+// tokenAnswer is the body of a token response in Keycloak's layout, "Jane guide, Step 3". It has no scope member
+// unless SetAnswerScope says so: what was granted stands in the access token.
 type tokenAnswer struct {
 	AccessToken      string `json:"access_token"`
 	ExpiresIn        int    `json:"expires_in"`
-	RefreshExpiresIn int    `json:"refresh_expires_in"`
+	RefreshExpiresIn *int   `json:"refresh_expires_in,omitempty"`
 	RefreshToken     string `json:"refresh_token"`
 	TokenType        string `json:"token_type"`
 	IDToken          string `json:"id_token,omitempty"`
 	NotBeforePolicy  int    `json:"not-before-policy"`
 	SessionState     string `json:"session_state"`
+	Scope            string `json:"scope,omitempty"`
 }
 
 // seconds is a lifetime as the wire says it.

@@ -15,16 +15,19 @@ type Endpoint string
 
 // The endpoints. Those of a clinic's API are read off the path: "api/appointments", "api/medical-record/observations".
 const (
-	EndpointIAM       Endpoint = "iam" // everything of the identity server
-	EndpointAuth      Endpoint = "iam/auth"
-	EndpointLogin     Endpoint = "iam/login" // the login and consent forms
-	EndpointToken     Endpoint = "iam/token"
-	EndpointExchange  Endpoint = "iam/token/authorization_code"
-	EndpointRefresh   Endpoint = "iam/token/refresh_token"
-	EndpointRevoke    Endpoint = "iam/revoke"
-	EndpointCerts     Endpoint = "iam/certs"
-	EndpointDiscovery Endpoint = "iam/discovery"
-	EndpointAPI       Endpoint = "api" // everything of both clinics
+	EndpointIAM        Endpoint = "iam" // everything of the identity server
+	EndpointAuth       Endpoint = "iam/auth"
+	EndpointLogin      Endpoint = "iam/login" // the login and consent forms
+	EndpointToken      Endpoint = "iam/token"
+	EndpointExchange   Endpoint = "iam/token/authorization_code"
+	EndpointRefresh    Endpoint = "iam/token/refresh_token"
+	EndpointIntrospect Endpoint = "iam/introspect"
+	EndpointUserinfo   Endpoint = "iam/userinfo"
+	EndpointRevoke     Endpoint = "iam/revoke"
+	EndpointLogout     Endpoint = "iam/logout"
+	EndpointCerts      Endpoint = "iam/certs"
+	EndpointDiscovery  Endpoint = "iam/discovery"
+	EndpointAPI        Endpoint = "api" // everything of both clinics
 )
 
 // covers says whether e is where or holds it.
@@ -43,7 +46,11 @@ func iamEndpoint(r *http.Request, body []byte) Endpoint {
 			return kind
 		}
 		return EndpointToken
-	case leaf == "auth", leaf == "revoke", leaf == "certs":
+	case leaf == "token/introspect":
+		return EndpointIntrospect
+	case strings.HasPrefix(leaf, "logout"):
+		return EndpointLogout
+	case leaf == "auth", leaf == "revoke", leaf == "certs", leaf == "userinfo":
 		return EndpointIAM + "/" + Endpoint(leaf)
 	case strings.Contains(r.URL.Path, "/.well-known/"):
 		return EndpointDiscovery
@@ -77,6 +84,12 @@ type Request struct {
 	Header http.Header
 	Body   string
 	Status int // 0 while it is being answered, or when the connection was cut
+	// Inactive is why the refresh token of a token request was not good when it came, in the words of the refusal; "" when
+	// it was, and for every other request. Spent says that it had been used before.
+	Inactive string
+	Spent    bool
+
+	wait time.Duration // until the token endpoint takes requests again; 0: it takes this one
 }
 
 // Form is the body, read as a form.
@@ -105,6 +118,7 @@ func (s *Sandbox) record(r *http.Request, where Endpoint, body []byte) *Request 
 		s.log.entries = slices.Delete(s.log.entries, 0, maxLog/10)
 	}
 	s.log.entries = append(s.log.entries, entry)
+	s.present(entry)
 	if s.log.counts == nil {
 		s.log.counts = map[Endpoint]int{}
 	}

@@ -7,6 +7,7 @@
 package sandbox
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -47,6 +49,10 @@ type Client struct {
 	Realms []string
 	// RedirectURIs are compared character by character (RFC 9700 §2.1).
 	RedirectURIs []string
+	// PostLogoutRedirectURIs are where a browser may be sent after logging out; nil means the RedirectURIs.
+	PostLogoutRedirectURIs []string
+	// Public clients have no secret (RFC 6749 §2.1), and introspection is not for them.
+	Public bool
 	// Scopes it may ask for; nil means every scope of the sandbox.
 	Scopes []string
 }
@@ -71,20 +77,31 @@ type Sandbox struct {
 	clinics []*clinic
 	people  []person
 	closing chan struct{}
+	live    context.Context // ends with Close
+	stop    context.CancelFunc
 
 	keyMu  sync.Mutex        // held while a first signing key is made
 	keys   *keyring          // of all sandboxes in process; nil makes each key anew
 	turn   atomic.Int64      // keys taken
 	realms map[string]*realm // the map is fixed once started
 
-	mu       sync.Mutex // guards everything below, and what the realms hold
-	closed   bool
-	advanced time.Duration
-	life     lifetimes
-	clients  map[string]Client
-	faults   faults
-	log      requestLog
-	minted   []string
+	sending sync.WaitGroup // logout tokens under way
+
+	mu          sync.Mutex // guards everything below, and what the realms hold
+	closed      bool
+	advanced    time.Duration
+	skew        time.Duration
+	turns       int64
+	life        lifetimes
+	policy      policy
+	gate        Limit // of each realm's token endpoint
+	clients     map[string]Client
+	disabled    map[string]bool // subjects and ids of clients
+	faults      faults
+	log         requestLog
+	presented   Presented
+	minted      []string
+	backchannel backchannel
 }
 
 // Start opens three loopback listeners and serves on them until Close.
@@ -102,17 +119,18 @@ func start(o Options, sockets bool) (*Sandbox, error) {
 	}
 	s := &Sandbox{
 		rand: o.Rand, pages: pages, closing: make(chan struct{}),
-		clients: map[string]Client{}, realms: map[string]*realm{},
+		clients: map[string]Client{}, disabled: map[string]bool{}, realms: map[string]*realm{},
 		clinics: newClinics(), people: newPeople(),
 	}
+	s.live, s.stop = context.WithCancel(context.Background())
 	if s.rand == nil {
 		s.rand = rand.Reader
 	}
 	if !sockets {
 		s.keys = &sharedKeys
 	}
-	s.faults.rotation = true
-	s.life = lifetimes{lifeAccess, lifeRefresh}
+	s.policy = policy{reuse: 1, leeway: 30 * time.Second, detach: true, audience: true}
+	s.life = lifetimes{lifeAccess, lifeRefresh, lifeLogin}
 	if err := s.open(o, sockets); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -167,11 +185,13 @@ func (s *Sandbox) Close() error {
 	s.mu.Unlock()
 	if first {
 		close(s.closing)
+		s.stop()
 	}
 	var errs []error
 	for _, srv := range s.servers {
 		errs = append(errs, srv.close())
 	}
+	s.sending.Wait()
 	return errors.Join(errs...)
 }
 
@@ -185,7 +205,7 @@ func (s *Sandbox) Register(c Client) (Client, error) {
 			return Client{}, fmt.Errorf("sandbox client %q names an unknown realm %q", c.ID, realm)
 		}
 	}
-	for _, uri := range c.RedirectURIs {
+	for _, uri := range append(slices.Clone(c.RedirectURIs), c.PostLogoutRedirectURIs...) {
 		if !registrable(uri) {
 			return Client{}, fmt.Errorf("sandbox client %q: redirect URI %q is not an exact https address, or http on this machine", c.ID, uri)
 		}
@@ -195,9 +215,12 @@ func (s *Sandbox) Register(c Client) (Client, error) {
 			return Client{}, fmt.Errorf("sandbox client %q names an unknown scope %q", c.ID, scope)
 		}
 	}
-	if c.Secret == "" {
+	switch {
+	case c.Public:
+		c.Secret = ""
+	case c.Secret == "":
 		c.Secret = s.mint("SBX-")
-	} else {
+	default:
 		s.remember(c.Secret)
 	}
 	if c.Name == "" {
@@ -267,3 +290,10 @@ func (s *Sandbox) now() time.Time {
 }
 
 func (s *Sandbox) nowLocked() time.Time { return time.Now().Add(s.advanced) }
+
+// shown is the time that the sandbox puts on what it sends: its clock, off by SetSkew.
+func (s *Sandbox) shown() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.nowLocked().Add(s.skew)
+}

@@ -51,8 +51,14 @@ func (s *Sandbox) rememberLocked(secret string) {
 
 // mint makes a registered secret of 256 random bits behind prefix and marker, in the base64url alphabet.
 func (s *Sandbox) mint(prefix string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mintLocked(prefix)
+}
+
+func (s *Sandbox) mintLocked(prefix string) string {
 	secret := prefix + marker + base64.RawURLEncoding.EncodeToString(s.random(32))
-	s.remember(secret)
+	s.rememberLocked(secret)
 	return secret
 }
 

@@ -11,37 +11,64 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// issue makes a chain's next access and refresh token, and an ID token when openid was granted. The caller holds
-// Sandbox.mu and has seen to a signing key.
-func (s *Sandbox) issue(realm *realm, c *chain, scopes []string, now time.Time) (*tokenAnswer, *tokenError) {
-	remaining := min(s.life.refresh, c.login.ends.Sub(now)) // capped by SSO Session Max
+// issue makes a chain's next access and refresh token, and an ID token when openid was granted. held is the refresh token
+// that was presented, nil for the first. The caller holds Sandbox.mu and has seen to a signing key.
+func (s *Sandbox) issue(realm *realm, c *chain, held *issued, scopes []string, now time.Time) (*tokenAnswer, *tokenError) {
+	left := c.login.ends.Sub(now) // both are capped by SSO Session Max
+	remaining, life := min(s.life.refresh, left), min(s.life.access, left)
 	answer := &tokenAnswer{
-		ExpiresIn: seconds(s.life.access), RefreshExpiresIn: seconds(remaining), TokenType: "Bearer", SessionState: c.login.sid,
+		ExpiresIn: seconds(life), TokenType: "Bearer", SessionState: c.login.sid, NotBeforePolicy: s.notBefore(realm),
 	}
-	access := s.accessClaims(realm, c, scopes, now)
-	refresh := s.refreshClaims(realm, c, now, now.Add(remaining))
-	var err1, err2, err3 error
-	answer.AccessToken, err1 = s.sign(realm, access)
-	answer.RefreshToken, err2 = s.signRefresh(realm, refresh)
+	if !s.policy.quiet {
+		answer.RefreshExpiresIn = new(seconds(remaining))
+	}
+	if s.policy.scope {
+		answer.Scope = strings.Join(scopes, " ")
+	}
+	access := s.accessClaims(realm, c, scopes, now, now.Add(life))
+	refresh, err1 := s.issueRefresh(realm, c, held, now, now.Add(remaining))
+	var err2, err3 error
+	answer.RefreshToken = refresh
+	answer.AccessToken, err2 = s.sign(realm, access)
 	if slices.Contains(c.scopes, scopeOpenID) || s.faults.alwaysID {
-		answer.IDToken, err3 = s.sign(realm, s.idClaims(realm, c, answer.AccessToken, now))
+		answer.IDToken, err3 = s.sign(realm, s.idClaims(realm, c, answer.AccessToken, now, now.Add(life)))
 		c.nonce = "" // OpenID Connect Core §12.2: not again after a refresh
 	}
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, &tokenError{500, "server_error", err.Error()}
 	}
-	id, _ := refresh["jti"].(string)
-	realm.refresh[id] = &issued{chain: c, scopes: c.scopes, until: now.Add(remaining)}
 	if id, isText := access["jti"].(string); isText {
-		realm.access[id] = &issued{chain: c, scopes: scopes, until: now.Add(s.life.access)}
+		realm.access[id] = &issued{id: id, chain: c, scopes: scopes, made: now, until: now.Add(life), turn: s.turnLocked()}
 	}
-	c.current = id
 	return answer, nil
 }
 
+// issueRefresh makes the refresh token of an answer: by the realm's kind a JWT, a string without a structure, or the
+// same string again.
+func (s *Sandbox) issueRefresh(realm *realm, c *chain, held *issued, now, until time.Time) (string, error) {
+	if realm.kind == KindO0 && held != nil && held.text != "" {
+		held.until = until
+		return held.text, nil
+	}
+	next := &issued{chain: c, scopes: c.scopes, made: now, until: until, turn: s.turnLocked()}
+	var text string
+	var err error
+	if realm.kind.opaque() {
+		text = s.mintLocked("")
+		next.id, next.text = text, text
+	} else {
+		claims := s.refreshClaims(realm, c, now, until)
+		next.id, _ = claims["jti"].(string)
+		text, err = s.signRefresh(realm, claims)
+	}
+	realm.refresh[next.id] = next
+	c.newest = next
+	return text, err
+}
+
 // accessClaims is "Jane guide, Understanding the JWT Access Token", with Keycloak's sid and what AlterClaims does to it.
-func (s *Sandbox) accessClaims(realm *realm, c *chain, scopes []string, now time.Time) jwt.MapClaims {
-	claims := s.claims(realm, c, "Bearer", now, now.Add(s.life.access))
+func (s *Sandbox) accessClaims(realm *realm, c *chain, scopes []string, now, until time.Time) jwt.MapClaims {
+	claims := s.claims(realm, c, "Bearer", now, until)
 	claims["aud"] = []string{c.clinic.url}
 	claims["scope"] = strings.Join(scopes, " ")
 	claims["resource_access"] = map[string]any{c.clinic.url: map[string]any{"roles": []string{"practitioner"}}}
@@ -62,11 +89,11 @@ func (s *Sandbox) refreshClaims(realm *realm, c *chain, now, until time.Time) jw
 }
 
 // idClaims is OpenID Connect Core §2 and §3.1.3.6.
-func (s *Sandbox) idClaims(realm *realm, c *chain, access string, now time.Time) jwt.MapClaims {
-	claims := s.claims(realm, c, "ID", now, now.Add(s.life.access))
+func (s *Sandbox) idClaims(realm *realm, c *chain, access string, now, until time.Time) jwt.MapClaims {
+	claims := s.claims(realm, c, "ID", now, until)
 	sum := sha256.Sum256([]byte(access))
 	claims["aud"] = c.client
-	claims["auth_time"] = c.login.started.Unix()
+	claims["auth_time"] = c.login.started.Add(s.skew).Unix()
 	claims["at_hash"] = base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 	claims["name"], claims["preferred_username"] = c.person.Name, c.person.Login
 	if c.nonce != "" {
@@ -78,7 +105,7 @@ func (s *Sandbox) idClaims(realm *realm, c *chain, access string, now time.Time)
 // claims are those that all tokens share. The marker claim comes first in the encoded payload.
 func (s *Sandbox) claims(realm *realm, c *chain, typ string, now, until time.Time) jwt.MapClaims {
 	return jwt.MapClaims{
-		markerClaim: markerText, "exp": until.Unix(), "iat": now.Unix(), "jti": s.uuid(), "iss": realm.issuer,
+		markerClaim: markerText, "exp": until.Add(s.skew).Unix(), "iat": now.Add(s.skew).Unix(), "jti": s.uuid(), "iss": realm.issuer,
 		"sub": c.person.Subject, "typ": typ, "azp": c.client, "sid": c.login.sid,
 	}
 }
@@ -102,22 +129,19 @@ func (s *Sandbox) signRefresh(realm *realm, claims jwt.MapClaims) (string, error
 type tokenClaims struct {
 	Type            string `json:"typ"`
 	AuthorizedParty string `json:"azp"`
+	SID             string `json:"sid"`
 	jwt.RegisteredClaims
 }
 
-// readRefresh checks a refresh token's signature, issuer, type and age.
-func (r *realm) readRefresh(raw string, now time.Time) (*tokenClaims, *tokenError) {
+// readRefresh checks a refresh token's signature, issuer and type, not its age.
+func (r *realm) readRefresh(raw string) (*tokenClaims, error) {
 	var claims tokenClaims
 	_, err := jwt.ParseWithClaims(raw, &claims, func(*jwt.Token) (any, error) { return r.secret, nil },
-		jwt.WithValidMethods([]string{"HS256"}), jwt.WithIssuer(r.issuer), jwt.WithExpirationRequired(),
-		jwt.WithTimeFunc(func() time.Time { return now }))
-	switch {
-	case errors.Is(err, jwt.ErrTokenExpired):
-		return nil, invalidGrant("Token is not active")
-	case err != nil || claims.Type != "Refresh":
-		return nil, invalidGrant("Invalid refresh token")
+		jwt.WithValidMethods([]string{"HS256"}), jwt.WithoutClaimsValidation())
+	if err == nil && (claims.Type != "Refresh" || claims.Issuer != r.issuer || claims.ExpiresAt == nil) {
+		err = errTokenInvalid
 	}
-	return &claims, nil
+	return &claims, err
 }
 
 // readAccess checks an access token's algorithm, signature, issuer, type and age, not whose it is.
@@ -128,7 +152,7 @@ func (s *Sandbox) readAccess(realm *realm, raw string) (*tokenClaims, error) {
 		return s.keyOf(realm, id)
 	}
 	_, err := jwt.ParseWithClaims(raw, &claims, key, jwt.WithValidMethods([]string{"RS256"}), jwt.WithIssuer(realm.issuer),
-		jwt.WithExpirationRequired(), jwt.WithTimeFunc(s.now))
+		jwt.WithExpirationRequired(), jwt.WithTimeFunc(s.shown))
 	if err == nil && claims.Type != "Bearer" {
 		err = errTokenInvalid
 	}
@@ -167,7 +191,7 @@ func (s *Sandbox) authenticateAt(realm *realm, bearer, clinicURL string) (grant,
 	defer s.mu.Unlock()
 	held := realm.access[claims.ID]
 	clinic := s.clinicAt(clinicURL)
-	if held == nil || clinic == nil {
+	if held == nil || clinic == nil || held.turn <= realm.notBefore {
 		return grant{}, errTokenInvalid
 	}
 	who := held.chain.person
