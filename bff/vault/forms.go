@@ -146,6 +146,8 @@ func (r *Revocation) fields(c *codec) {
 	c.time(11, &r.NotBefore)
 	c.time(12, &r.GiveUpAt)
 	c.count(13, &r.Tries)
+	c.text(14, &r.SID)
+	c.text(15, &r.Subject)
 }
 
 func (r *LogoutToken) generation() *uint64 { return &r.Generation }

@@ -127,10 +127,11 @@ type Step struct {
 	Until                                      time.Time
 }
 
-// Revocation is a token that is to be revoked at its platform, written in the transaction that deletes its connection. Its
-// key is ID.
+// Revocation is what is to be given back to a platform, written in the transaction that deletes its connection. Its key is
+// ID. SID and Subject say which login the tokens belong to, and whose.
 type Revocation struct {
 	ID, Platform, Connection, Practitioner, Clinic string
+	SID, Subject                                   string
 	Way                                            string // as platform.Ending
 	Access, Refresh, IDToken                       secret.String
 	CreatedAt, NotBefore, GiveUpAt                 time.Time
