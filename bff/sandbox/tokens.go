@@ -26,10 +26,9 @@ func (s *Sandbox) issue(realm *realm, c *chain, held *issued, scopes []string, n
 		answer.Scope = strings.Join(scopes, " ")
 	}
 	access := s.accessClaims(realm, c, scopes, now, now.Add(life))
-	refresh, err1 := s.issueRefresh(realm, c, held, now, now.Add(remaining))
-	var err2, err3 error
-	answer.RefreshToken = refresh
-	answer.AccessToken, err2 = s.sign(realm, access)
+	var err1, err2, err3 error
+	answer.AccessToken, err1 = s.sign(realm, access)
+	answer.RefreshToken, err2 = s.issueRefresh(realm, c, held, now, now.Add(remaining))
 	if slices.Contains(c.scopes, scopeOpenID) || s.faults.alwaysID {
 		answer.IDToken, err3 = s.sign(realm, s.idClaims(realm, c, answer.AccessToken, now, now.Add(life)))
 		c.nonce = "" // OpenID Connect Core §12.2: not again after a refresh
