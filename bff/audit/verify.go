@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/json"
@@ -107,26 +108,33 @@ func (v *verifier) all() error {
 		if reason == "" {
 			continue
 		}
-		if unfinished, err := v.unfinished(line); err != nil || !unfinished {
+		atEnd := err == io.EOF
+		rest, err := v.rest(line)
+		if err == nil && atEnd && len(rest) > len(line) { // it has grown since: what ended in the middle of a line goes on
+			v.in = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(rest), v.in), maxLine)
+			continue
+		}
+		if err != nil || !v.unfinished(rest) {
 			return errors.Join(err, v.fail("%s", reason))
 		}
 		return v.end()
 	}
 }
 
-// unfinished says whether what begins with this line is the end of a log that is being written, or that a crash broke off.
-func (v *verifier) unfinished(line []byte) (bool, error) {
-	if v.at.seq < v.witness.seq {
-		return false, nil
-	}
+// rest is a line and what stands behind it, or as much as tells whether a crash left it.
+func (v *verifier) rest(line []byte) ([]byte, error) {
 	rest := append([]byte(nil), line...)
 	more, err := io.ReadAll(io.LimitReader(v.in, 2*maxBatch+1))
-	rest = append(rest, more...)
-	if err != nil || crashed(v.at, rest) != nil {
-		return false, err
+	return append(rest, more...), err
+}
+
+// unfinished says whether that is the end of a log that is being written, or that a crash broke off.
+func (v *verifier) unfinished(rest []byte) bool {
+	if v.at.seq < v.witness.seq || crashed(v.at, rest) != nil {
+		return false
 	}
 	v.report.Unfinished = len(rest)
-	return true, nil
+	return true
 }
 
 // end is behind the last line that holds.
