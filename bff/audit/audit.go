@@ -6,13 +6,14 @@
 //
 // A line, here broken up (every value is cut to a bounded length and free of control characters):
 //
-//	{"seq":17,"time":"2026-11-22T08:00:00.123456789Z","boot":"…","up":81000,"kind":"intent",
+//	{"seq":17,"time":"2026-11-22T08:00:00.123456789Z","boot":"…","clock":"…","up":81000,"kind":"intent",
 //	 "request":"…","who":"…","session":"…","remote":"…","platform":"…","clinic":"…","connection":"…",
 //	 "operation":"…","class":"…","method":"GET","record":"keyed hash of the record's id",
 //	 "mac":"base64url(HMAC-SHA256(key, previous mac | the line up to here))"}
 //
-// "boot" names a run of the process and "up" is how long ago, in microseconds by the clock that nobody sets, that run had
-// opened the log: what lies between two lines of a run is known whatever becomes of the date.
+// "boot" names a run of the process, and "up" is the microseconds on a clock that nobody sets: the machine's since its
+// start, which "clock" names, or the run's own, where that is "". So the time between two lines of one clock is known,
+// whatever becomes of the date.
 //
 // Kinds: "head" once, first; "intent"; "outcome" with the intent's seq, "result" and "status"; "refused" with the fields
 // of an intent and a "code"; "torn" after a crash, with the size and digest of what was cut off; "unwitnessed" where the

@@ -41,13 +41,13 @@ type Forger struct {
 // NewForger begins one that is sealed with key.
 func NewForger(key []byte) *Forger { return &Forger{keys: deriveKeys(key)} }
 
-// Line adds a line of a run, up after it had opened the log.
-func (f *Forger) Line(boot, date string, up time.Duration, fields string) {
+// Line adds a line of a run, at a time of its clock.
+func (f *Forger) Line(boot, clock, date string, up time.Duration, fields string) {
 	at, err := time.Parse(time.RFC3339, date)
 	if err != nil {
 		panic(err)
 	}
-	f.text = f.at.seal(f.text, hmac.New(sha256.New, f.keys.chain), at, run{boot, at.Add(-up)}, []byte(fields))
+	f.text = f.at.seal(f.text, hmac.New(sha256.New, f.keys.chain), at, run{boot, at, clock, up}, []byte(fields))
 }
 
 // Old adds a line as versions wrote it that did not count their time.

@@ -115,11 +115,23 @@ const sealMark = `,"mac":"`
 
 var sealLength = len(sealMark) + b64.EncodedLen(sha256.Size) + len("\"}\n")
 
-// run is one run of the process: its name, and when it opened the log.
+// run is one run of the process: its name, when it opened the log, and what the machine's clock said then, if it has one
+// that nobody sets.
 type run struct {
 	boot  string
 	since time.Time
+	clock string
+	begun time.Duration
 }
+
+func newRun(boot string) run {
+	r := run{boot: boot, since: time.Now()}
+	r.clock, r.begun = machineClock()
+	return r
+}
+
+// up is the time of the run's clock, not before it began.
+func (r run) up(now time.Time) time.Duration { return r.begun + max(0, now.Sub(r.since)) }
 
 // seal appends the next line, made of the fields, to b and moves the chain on.
 func (c *chain) seal(b []byte, h hash.Hash, now time.Time, by run, fields []byte) []byte {
@@ -131,7 +143,8 @@ func (c *chain) seal(b []byte, h hash.Hash, now time.Time, by run, fields []byte
 	b = now.UTC().AppendFormat(b, time.RFC3339Nano)
 	b = append(b, '"')
 	b = text(b, "boot", by.boot)
-	b = number(b, "up", uint64(max(0, now.Sub(by.since)).Microseconds()))
+	b = text(b, "clock", by.clock)
+	b = number(b, "up", uint64(by.up(now).Microseconds()))
 	b = append(b, fields...)
 	c.next(h, b[start:])
 	b = append(b, sealMark...)

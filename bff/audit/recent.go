@@ -50,9 +50,9 @@ type Break struct {
 }
 
 // Recent reads the trail backwards, from its end: every request that was on its way in the last while (within) or, of
-// those that nobody knows the end of, may have been. It believes no date. Inside of a run of the process it counts by the
-// run's own clock, and the time between two runs counts as none; so nothing was sent later than it says, and after a
-// change of the machine's clock, a restart of the machine or on another one it is right as well.
+// those that nobody knows the end of, may have been. It believes no date. Between lines of one clock it counts by that, and
+// the time between two clocks counts as none; so nothing was sent later than it says, and after a change of the machine's
+// date, a restart of the machine or on another one it is right as well.
 //
 // It is meant to be called once, behind Open and before anything is sent.
 func (l *Log) Recent(within time.Duration) Recent {
@@ -66,8 +66,8 @@ func (l *Log) Recent(within time.Duration) Recent {
 		return Recent{Gap: &Break{Reason: err.Error()}}
 	}
 	b := backwards{in: f, at: info.Size()}
-	w := walk{hash: hmac.New(sha256.New, l.keys.chain), within: within, boot: l.run.boot, last: time.Since(l.run.since), ended: map[uint64]end{},
-		texts: map[string]string{}}
+	w := walk{own: l.run, hash: hmac.New(sha256.New, l.keys.chain), within: within, boot: l.run.boot, clock: l.run.clock,
+		up: l.run.up(time.Now()), ended: map[uint64]end{}, texts: map[string]string{}}
 	w.all(&b, info.Size())
 	w.found.Read = info.Size() - b.at
 	return w.found
@@ -79,10 +79,12 @@ type walk struct {
 	within time.Duration
 	found  Recent
 
-	boot string        // of the run that is being read
-	base time.Duration // how long ago, at least, that run had ended
-	last time.Duration // the run's own time at its end
-	age  time.Duration // of the last line that was read
+	own   run    // that which reads
+	boot  string // the run that wrote the last line that was read
+	clock string // its clock, and the time on it
+	up    time.Duration
+	age   time.Duration // how long ago that was, at least
+	base  time.Duration // how long ago, at least, that run had ended
 
 	begins time.Time
 	ended  map[uint64]end // outcomes whose intents are still to come
@@ -176,15 +178,12 @@ func (w *walk) read(before, line entry) error {
 	}
 	f := fields{line: line.body}
 	date := f.raw("time")
-	boot, up := f.raw("boot"), f.micros("up")
+	boot, clock, up := f.raw("boot"), f.raw("clock"), f.micros("up")
 	kind := f.raw("kind")
 	if f.failed {
 		return errVersion
 	}
-	if string(boot) != w.boot || up > w.last {
-		w.base, w.boot, w.last = w.base+w.last, string(boot), up
-	}
-	w.age = w.base + w.last - up
+	w.at(boot, clock, up)
 	switch string(kind) {
 	case "outcome":
 		intent := f.uint("intent")
@@ -208,6 +207,23 @@ func (w *walk) read(before, line entry) error {
 		return errVersion
 	}
 	return nil
+}
+
+// at goes back to the time at which a run wrote a line.
+func (w *walk) at(boot, clock []byte, up time.Duration) {
+	another := string(boot) != w.boot
+	if another && w.boot == w.own.boot { // which had not been there before it opened the log
+		w.age += max(0, w.up-w.own.begun)
+		w.up = w.own.begun
+	}
+	same := string(clock) == w.clock && (w.clock != "" || !another)
+	if another || !same || up > w.up {
+		w.base, w.boot, w.clock = w.age, string(boot), string(clock)
+	}
+	if same && up <= w.up {
+		w.age += w.up - up
+	}
+	w.up = up
 }
 
 func (w *walk) intent(seq uint64, f *fields) error {

@@ -82,18 +82,20 @@ func TestT104Recent(t *testing.T) {
 	}
 }
 
-// TestT104RecentAges: inside of a run its own clock counts; between two runs no time has passed, as far as is known, and
-// no date is believed.
+// TestT104RecentAges: between lines of one clock that counts; between two clocks no time has passed, as far as is known,
+// and no date is believed.
 func TestT104RecentAges(t *testing.T) {
 	const second = time.Second
 	// What a run wrote, by its own clock. Dates are those of a machine whose clock was set forward by a day, and back.
 	type line struct {
-		boot, date, class, result string
+		boot, date, class, result string // boot and, if any, clock
 		up                        time.Duration
 		intent                    int
 	}
 	day := []string{"2026-11-21T08:00:00Z", "2026-11-22T08:00:00Z"}
-	sent := func(boot, class string, up time.Duration) line { return line{boot, day[len(class)%2], class, "", up, 0} }
+	sent := func(boot, class string, up time.Duration) line {
+		return line{boot, day[len(class)%2], class, "", up, 0}
+	}
 	done := func(boot string, intent int, up time.Duration) line {
 		return line{boot, day[intent%2], "", audit.ResultAnswered, up, intent}
 	}
@@ -110,22 +112,32 @@ func TestT104RecentAges(t *testing.T) {
 			60 * second, "x 0", ""},
 		{"open when killed", []line{sent("a", "x", 10*second), sent("a", "y", 20*second), done("a", 3, 40*second)}, time.Hour, "y 0, x? 0", "30"},
 		{"the run before", []line{sent("a", "x", 10*second), done("a", 2, 15*second), sent("a", "y", 20*second), sent("b", "z", 90*second),
-			done("b", 5, 100*second)}, time.Hour, "z 0, y? 100, x 105", "110"},
+			done("b", 5, 100*second)}, time.Hour, "z 0, y? 10, x 15", "20"},
+		{"the run before, by the machine's clock", []line{sent("a m", "x", 10*second), done("a m", 2, 15*second), sent("a m", "y", 20*second),
+			sent("b m", "z", 90*second), done("b m", 5, 100*second)}, time.Hour, "z 0, y? 10, x 85", "90"},
+		{"the machine was started again", []line{sent("a m", "x", 10*second), done("a m", 2, 15*second), sent("a m", "y", 20*second),
+			sent("b n", "z", 90*second), done("b n", 5, 100*second)}, time.Hour, "z 0, y? 10, x 15", "20"},
+		{"the machine's clock went back", []line{sent("a m", "x", 10*second), done("a m", 2, 15*second), sent("a m", "y", 20*second),
+			sent("b m", "z", 3*second), done("b m", 5, 10*second)}, time.Hour, "z 0, y? 7, x 12", "17"},
+		{"without a clock, behind one", []line{sent("a m", "x", 10*second), done("a m", 2, 15*second), sent("b", "z", 90*second),
+			done("b", 4, 100*second)}, time.Hour, "z 0, x 10", "15"},
 		{"long enough ago", []line{sent("a", "x", 0), done("a", 2, second), sent("a", "y", 1000*second), done("a", 4, 1001*second)},
 			60 * second, "y 0", ""},
 		{"the same name twice", []line{sent("a", "x", 10*second), done("a", 2, 15*second), sent("a", "y", 2*second), done("a", 4, 9*second)},
-			time.Hour, "y 0, x 9", "14"},
+			time.Hour, "y 0, x 7", "12"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "audit.log")
 			w := audit.NewForger(key)
-			w.Line(c.lines[0].boot, day[0], c.lines[0].up, `,"kind":"head","format":"locum-audit-1"`)
+			boot, clock, _ := strings.Cut(c.lines[0].boot, " ")
+			w.Line(boot, clock, day[0], c.lines[0].up, `,"kind":"head","format":"locum-audit-1"`)
 			for _, x := range c.lines {
+				boot, clock, _ := strings.Cut(x.boot, " ")
 				if x.result != "" {
-					w.Line(x.boot, x.date, x.up, fmt.Sprintf(`,"kind":"outcome","intent":%d,"result":%q,"status":200`, x.intent, x.result))
+					w.Line(boot, clock, x.date, x.up, fmt.Sprintf(`,"kind":"outcome","intent":%d,"result":%q,"status":200`, x.intent, x.result))
 					continue
 				}
-				w.Line(x.boot, x.date, x.up, fmt.Sprintf(
+				w.Line(boot, clock, x.date, x.up, fmt.Sprintf(
 					`,"kind":"intent","request":"","who":"p","session":"","remote":"","platform":"j","clinic":"c","connection":"","operation":"","class":%q,"method":"GET","record":""`, x.class))
 			}
 			if err := w.Save(path); err != nil {
@@ -189,10 +201,10 @@ func TestT104RecentGaps(t *testing.T) {
 	t.Run("a changed line far from the end", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "audit.log")
 		w := audit.NewForger(key)
-		w.Line("a", "2026-11-22T08:00:00Z", 0, `,"kind":"head","format":"locum-audit-1"`)
+		w.Line("a", "m", "2026-11-22T08:00:00Z", 0, `,"kind":"head","format":"locum-audit-1"`)
 		const n = 40_000 // further than Open looks
 		for i := range n {
-			w.Line("a", "2026-11-22T08:00:00Z", time.Duration(i)*time.Millisecond, `,"kind":"sign_in","code":"password","who":"aaaaaaaaaaaaaaaaaaaaaaaa"`)
+			w.Line("a", "m", "2026-11-22T08:00:00Z", time.Duration(i)*time.Millisecond, `,"kind":"sign_in","code":"password","who":"aaaaaaaaaaaaaaaaaaaaaaaa"`)
 		}
 		must(t, w.Save(path))
 		text := strings.Replace(read(t, path), "aaaa", "aaab", 1)
@@ -217,11 +229,11 @@ func must(t testing.TB, err error) {
 func BenchmarkRecent(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "audit.log")
 	w := audit.NewForger(key)
-	w.Line("a", "2026-11-22T08:00:00Z", 0, `,"kind":"head","format":"locum-audit-1"`)
+	w.Line("a", "m", "2026-11-22T08:00:00Z", 0, `,"kind":"head","format":"locum-audit-1"`)
 	for i := range 450_000 { // 200 calls a second
 		at := time.Duration(i) * 5 * time.Millisecond
-		w.Line("a", "2026-11-22T08:00:00Z", at, `,"kind":"intent","request":"abcdefghijklmnopqrstuvwxyz","who":"abcdefghijklmnopqrstuvwxyz","session":"abcdefghijklmnopqrstuvwxyz","remote":"203.0.113.7","platform":"jane","clinic":"https://clinic.example","connection":"abcdefghijklmnopqrstuvwxyz","operation":"listPatients","class":"patients","method":"GET","record":"abcdefghijklmnopqrstuv"`)
-		w.Line("a", "2026-11-22T08:00:00Z", at, fmt.Sprintf(`,"kind":"outcome","intent":%d,"result":"answered","status":200`, 2*i+2))
+		w.Line("a", "m", "2026-11-22T08:00:00Z", at, `,"kind":"intent","request":"abcdefghijklmnopqrstuvwxyz","who":"abcdefghijklmnopqrstuvwxyz","session":"abcdefghijklmnopqrstuvwxyz","remote":"203.0.113.7","platform":"jane","clinic":"https://clinic.example","connection":"abcdefghijklmnopqrstuvwxyz","operation":"listPatients","class":"patients","method":"GET","record":"abcdefghijklmnopqrstuv"`)
+		w.Line("a", "m", "2026-11-22T08:00:00Z", at, fmt.Sprintf(`,"kind":"outcome","intent":%d,"result":"answered","status":200`, 2*i+2))
 	}
 	must(b, w.Save(path))
 	l := aRun(b, path, "b")

@@ -97,7 +97,7 @@ func (l *Log) item(kind string) *item {
 // Open checks the last lines, Verify checks all. Only one process may have the log open; the vault's lock sees to that.
 func Open(path string, key []byte, boot string) (*Log, error) {
 	l := &Log{
-		path: path, headPath: HeadFile(path), run: run{boot, time.Now()}, keys: deriveKeys(key), slots: make(chan struct{}, maxWaiting),
+		path: path, headPath: HeadFile(path), run: newRun(boot), keys: deriveKeys(key), slots: make(chan struct{}, maxWaiting),
 		wake: make(chan struct{}, 1), soon: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
 	l.hash, l.headHash = hmac.New(sha256.New, l.keys.chain), hmac.New(sha256.New, l.keys.head)
