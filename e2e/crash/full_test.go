@@ -88,7 +88,7 @@ func smallVolume(t *testing.T, s *site) {
 		must(t, os.WriteFile(s.path("small", entry.Name()), b, 0o600))
 	}
 	s.data = "small"
-	must(t, os.WriteFile(s.path("locum.yaml"), []byte(s.configuration()), 0o600))
+	s.configure()
 }
 
 // fill takes all the room that there is, to the last byte.

@@ -61,6 +61,8 @@ type site struct {
 	data    string // the data directory's name in dir
 	port    string
 	stays   string // a session of ben's that no test ends
+	limits  sandbox.Limits
+	refresh string // lines of the platforms' refresh policy
 }
 
 // newSite installs Locum as the README says, with accounts for logins.
@@ -70,13 +72,13 @@ func newSite(t testing.TB, box *sandbox.Sandbox, logins ...string) *site {
 	must(t, err)
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
 	must(t, ln.Close())
-	s := &site{t: t, sandbox: box, dir: t.TempDir(), data: "data", port: port}
+	s := &site{t: t, sandbox: box, dir: t.TempDir(), data: "data", port: port, limits: roomy}
 	for id, realm := range platforms {
 		_, err = box.Register(sandbox.Client{ID: "locum-" + id, Secret: clientSecret, Realms: []string{realm},
 			RedirectURIs: []string{s.url() + "/connect/" + id + "/callback"}})
 		must(t, err)
 	}
-	must(t, os.WriteFile(s.path("locum.yaml"), []byte(s.configuration()), 0o600))
+	s.configure()
 	s.must("", "keys", "create")
 	for id := range platforms {
 		s.must(clientSecret, "secret", "set", id)
@@ -104,7 +106,15 @@ func (s *site) trail() string                   { return s.path(s.data, "audit.l
 func (s *site) database() string                { return s.path(s.data, vault.FileName) }
 func (s *site) command(args ...string) []string { return append(args, "-c", s.path("locum.yaml")) }
 
-// configuration has room for many calls, so that no budget stands between the campaign and the disk.
+// roomy is room for many calls, so that no budget stands between a campaign and the disk.
+var roomy = sandbox.Limits{Endpoint: sandbox.Limit{N: 1_000_000, Window: time.Second}, Clinic: sandbox.Limit{N: 1_000_000, Window: time.Second}}
+
+// configure writes the configuration anew.
+func (s *site) configure() {
+	s.t.Helper()
+	must(s.t, os.WriteFile(s.path("locum.yaml"), []byte(s.configuration()), 0o600))
+}
+
 func (s *site) configuration() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "data_dir: %s\n", s.data)
@@ -112,7 +122,9 @@ func (s *site) configuration() string {
 	for id, realm := range platforms {
 		fmt.Fprintf(&b, "  - id: %s\n    kind: jane\n    issuer: %s\n    client_id: locum-%s\n", id, s.sandbox.Issuer(realm), id)
 		b.WriteString("    scopes: [appointments:read, patients:read, observations:read, observations:create, observations:update]\n    more_scopes: []\n")
-		b.WriteString("    limits:\n      endpoint: {requests: 1000000, window: 1s}\n      clinic: {requests: 1000000, window: 1s}\n")
+		fmt.Fprintf(&b, "    limits:\n      endpoint: {requests: %d, window: %s}\n      clinic: {requests: %d, window: %s}\n",
+			s.limits.Endpoint.N, s.limits.Endpoint.Window, s.limits.Clinic.N, s.limits.Clinic.Window)
+		b.WriteString(s.refresh)
 		b.WriteString("    clinics:\n")
 		for _, clinic := range s.sandbox.Clinics() {
 			fmt.Fprintf(&b, "      - name: %q\n        url: %s\n", clinic.Name, clinic.URL)
