@@ -23,7 +23,7 @@ func (s *Server) listPlatforms(c *fiber.Ctx) error {
 
 // wirePlatform is what the app may know of a platform.
 func wirePlatform(p *platform.Platform) shared.Platform {
-	wire := shared.Platform{ID: p.ID, Kind: p.Kind, Name: p.Name, Hint: p.Hint, Scopes: p.Scopes}
+	wire := shared.Platform{ID: p.ID, Kind: p.Kind, Name: p.Name, Hint: p.Hint, Scopes: p.Scopes, Ending: p.Ending}
 	for _, clinic := range p.Clinics {
 		wire.Clinics = append(wire.Clinics, shared.ClinicLink{Name: clinic.Name, URL: clinic.URL})
 	}

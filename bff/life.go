@@ -36,7 +36,6 @@ func (s *Server) wireLife(l tokens.Life) shared.Life {
 	if err != nil {
 		return wire
 	}
-	wire.Ending = live.Ending
 	if clinic, err := live.Clinic(l.View.Clinic); err == nil {
 		wire.Connection.Clinic.Name = cmp.Or(wire.Connection.Clinic.Name, clinic.Name)
 	}

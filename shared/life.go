@@ -7,9 +7,9 @@ import "time"
 // was disconnected it is there for a week.
 type Life struct {
 	Connection Connection `json:"connection"` // of one that is gone: id, platform, clinic and state alone
-	// Next is what helps: "none", "wait", "reconnect", "connect", or "tell_operator:" and the setting to look at first.
+	// Next is what helps: "none", "wait", "reconnect", "connect", "ask_clinic", or "tell_operator:" and the setting to look at first.
 	Next string `json:"next"`
-	// By is who can repair it: "nobody", "practitioner", "operator", "platform", "locum".
+	// By is who can repair it: "nobody", "practitioner", "clinic", "operator", "platform", "locum".
 	By    string     `json:"by"`
 	Since *time.Time `json:"since,omitempty"` // when this state began
 	// RetrySeconds is how long until Locum tries again by itself; 0 while it does not wait.
@@ -17,12 +17,10 @@ type Life struct {
 	// Rotation is what a renewal does at the platform: "K0", "K1", "K2", "O0", "O1", or "" while that is not known.
 	Rotation string `json:"rotation"`
 	// KeepAlive is when an unused connection is renewed: "always", "working_hours", "signed_in".
-	KeepAlive string `json:"keep_alive"`
-	// Ending is what disconnecting asks of the platform: "revoke", "end_session", "forget".
-	Ending  string     `json:"ending"`
-	EndedAt *time.Time `json:"ended_at,omitempty"` // when it was disconnected
-	ToldTo  *time.Time `json:"told_to,omitempty"`  // until then its end can be explained
-	Steps   []LifeStep `json:"steps"`              // the oldest first
+	KeepAlive string     `json:"keep_alive"`
+	EndedAt   *time.Time `json:"ended_at,omitempty"` // when it was disconnected
+	ToldTo    *time.Time `json:"told_to,omitempty"`  // until then its end can be explained
+	Steps     []LifeStep `json:"steps"`              // the oldest first
 }
 
 // LifeStep is one thing that happened, or several equal ones in a row. Parent and Child are keyed fingerprints: they tell

@@ -43,6 +43,8 @@ type Platform struct {
 	Hint string `json:"hint,omitempty"`
 	// Scopes is what a new connection asks for; the connect page says it in words before the practitioner leaves.
 	Scopes []string `json:"scopes,omitempty"`
+	// Ending is what disconnecting asks of the platform: "revoke", "end_session" or "forget".
+	Ending string `json:"ending,omitempty"`
 }
 
 // ClinicLink names one clinic of a platform by its address.

@@ -8,10 +8,11 @@ import (
 
 // What can be done next: the closed list of Remedy.Next. The first setting to look at follows Tell after a colon.
 const (
-	NextNone      = "none"      // it works
-	NextWait      = "wait"      // it heals by itself
-	NextReconnect = "reconnect" // the practitioner signs in at the platform once more; the connection keeps its id
-	NextConnect   = "connect"   // the practitioner disconnected it: a new connection
+	NextNone      = "none"       // it works
+	NextWait      = "wait"       // it heals by itself
+	NextReconnect = "reconnect"  // the practitioner signs in at the platform once more; the connection keeps its id
+	NextConnect   = "connect"    // it is gone: a new connection
+	NextClinic    = "ask_clinic" // somebody at the clinic has to let the account in again, then reconnect
 	NextTell      = "tell_operator"
 )
 
@@ -19,7 +20,8 @@ const (
 const (
 	ByNobody       = "nobody" // there is nothing to repair
 	ByPractitioner = "practitioner"
-	ByOperator     = "operator"
+	ByClinic       = "clinic"   // whoever administers its platform
+	ByOperator     = "operator" // whoever runs this Locum
 	ByPlatform     = "platform"
 	ByLocum        = "locum" // by itself
 )
@@ -33,7 +35,6 @@ const (
 	SettingNetwork      = "network"   // name resolution, firewall, proxy, certificates on the way out
 	SettingIssuer       = "issuer"    // the issuer or the keys do not fit what the platform signs
 	SettingStorage      = "storage"   // the disk
-	SettingClock        = "clock"
 )
 
 // Remedy is what a cause means to whoever asks: what to do next, and who can repair it. Where waiting is the answer, it is
@@ -54,6 +55,16 @@ var remedies = map[string]Remedy{
 	CauseNoRefresh:    {Next: NextReconnect, By: ByPractitioner}, // RFC 6749 §5.1: a refresh token is optional
 	CauseWrongPerson:  {Next: NextReconnect, By: ByPractitioner}, // OpenID Connect Core §12.2: another sub
 	CauseWrongClinic:  {Next: NextReconnect, By: ByPractitioner}, // RFC 8707 §2: another audience
+	CauseSessionEnded: {Next: NextReconnect, By: ByPractitioner}, // platform.EndSession: idle too long, signed out, or ended by an administrator
+	CauseSessionMax:   {Next: NextReconnect, By: ByPractitioner}, // the record's EndsAt has passed
+	CauseLoggedOut:    {Next: NextReconnect, By: ByPractitioner}, // OpenID Connect Back-Channel Logout 1.0 §2.6
+	CauseDetached:     {Next: NextReconnect, By: ByPractitioner}, // platform.EndDetached: a sibling reused a token, or was revoked
+	CauseSuperseded:   {Next: NextReconnect, By: ByPractitioner}, // platform.EndSuperseded: RFC 9700 §4.14.2, a spent token was presented
+	CauseLostAnswer:   {Next: NextReconnect, By: ByPractitioner}, // the probe of a doubt says that the token is spent
+	CauseRestored:     {Next: NextReconnect, By: ByPractitioner}, // the token in the backup is not the newest
+	CauseConsent:      {Next: NextReconnect, By: ByPractitioner}, // platform.EndConsent: the consent page comes again
+	CauseOtherClient:  {Next: NextReconnect, By: ByPractitioner}, // platform.EndOtherClient: the client id was changed
+	CauseUserDisabled: {Next: NextClinic, By: ByClinic},          // platform.EndUserDisabled
 	CauseDamaged:      {Next: NextReconnect, By: ByPractitioner}, // the vault's record does not authenticate; nothing of it is used
 
 	// The platform refuses Locum itself (RFC 6749 §5.2). It heals with the next refresh after the repair.
