@@ -62,16 +62,16 @@ var weights = map[string]int{
 // step appends to the connection's timeline, in the transaction that stores what the steps led to. A timeline that cannot
 // be read is begun anew: it explains, and nothing depends on it.
 func (k *Keeper) step(tx *vault.Tx, c vault.Connection, steps ...vault.Step) error {
-	return k.tell(tx, c, time.Time{}, steps)
+	return k.narrate(tx, c, time.Time{}, steps)
 }
 
 // bury is step in the transaction that deletes the connection's record: the timeline stays for tellsFor, so that the end
 // can be explained.
 func (k *Keeper) bury(tx *vault.Tx, c vault.Connection, steps ...vault.Step) error {
-	return k.tell(tx, c, time.Now(), steps)
+	return k.narrate(tx, c, time.Now(), steps)
 }
 
-func (k *Keeper) tell(tx *vault.Tx, c vault.Connection, ended time.Time, steps []vault.Step) error {
+func (k *Keeper) narrate(tx *vault.Tx, c vault.Connection, ended time.Time, steps []vault.Step) error {
 	if len(steps) == 0 && ended.IsZero() {
 		return nil
 	}
