@@ -126,7 +126,8 @@ func (s *Sandbox) WithdrawConsent(login, client string) int {
 				n++
 			}
 		}
-		s.sendLocked(letters)
+		s.mu.Unlock()
+		s.send(letters)
 	}
 	return n
 }

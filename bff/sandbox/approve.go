@@ -57,6 +57,8 @@ func (b *Browser) Approve(authorizationURL, login string, deny bool) (callbackUR
 			return step.next.String(), nil
 		case step.next != nil:
 			step, err = b.visit(http.MethodGet, step.next, nil)
+		case step.action == nil:
+			return "", errors.New("the identity server shows a page without a way on")
 		default:
 			var form url.Values
 			if form, err = b.fill(step, login, deny); err == nil {
@@ -65,6 +67,27 @@ func (b *Browser) Approve(authorizationURL, login string, deny bool) (callbackUR
 		}
 	}
 	return "", errors.New("the identity server goes round in circles")
+}
+
+// LogOut does what a person does at an end_session address: confirm when they are asked. It answers with where the browser
+// would be sent, "" when a page says that it is done.
+func (b *Browser) LogOut(endSessionURL string) (sentTo string, err error) {
+	at, err := url.Parse(endSessionURL)
+	if err != nil {
+		return "", fmt.Errorf("end_session URL: %w", err)
+	}
+	step, err := b.visit(http.MethodGet, at, nil)
+	if err == nil && step.action != nil {
+		form := url.Values{"attempt": {field(step.page, `name="attempt" value="([^"]*)"`)}}
+		step, err = b.visit(http.MethodPost, step.action, form)
+	}
+	switch {
+	case err != nil:
+		return "", err
+	case step.next != nil:
+		return step.next.String(), nil
+	}
+	return "", nil
 }
 
 // step is one answer: where it redirects to, or the page it shows.
@@ -142,6 +165,9 @@ func read(answer *http.Response, at *url.URL) (step, error) {
 		return step{}, fmt.Errorf("sandbox browser: %w", err)
 	}
 	action := field(string(body), `<form method="post" action="([^"]*)"`)
+	if answer.StatusCode == http.StatusOK && strings.Contains(string(body), `id="done"`) {
+		return step{page: string(body)}, nil
+	}
 	if answer.StatusCode != http.StatusOK || action == "" {
 		why := field(string(body), `role="alert"[^>]*>([^<]*)<`)
 		return step{}, fmt.Errorf("the identity server answered %d without a redirect: %s", answer.StatusCode, why)

@@ -84,15 +84,17 @@ func (s *Sandbox) logOut(r *realm, logins ...*session) error {
 		}
 		l.over = true
 	}
-	s.sendLocked(letters)
+	s.mu.Unlock()
+	s.send(letters)
 	return nil
 }
 
-// sendLocked gives up Sandbox.mu, which the caller holds, and sends logout tokens.
-func (s *Sandbox) sendLocked(letters []Delivery) {
+// send sends logout tokens and returns when each was answered, or not at all once the sandbox is closed.
+func (s *Sandbox) send(letters []Delivery) {
+	s.mu.Lock()
 	transport, closed := s.backchannel.transport, s.closed
 	if !closed {
-		s.sending.Add(1) // Close waits from the lock on
+		s.sending.Add(1) // Close, which takes the lock first, waits for it
 	}
 	s.mu.Unlock()
 	if closed {

@@ -78,24 +78,29 @@ func (s *Sandbox) discovery(w http.ResponseWriter, _ *http.Request, r *realm) {
 	})
 }
 
-// certs is the realm's JWK set (RFC 7517 §5), the signing key first.
+// certs is the realm's JWK set (RFC 7517 §5), the signing key first, and last, as in Keycloak's, one that is for encryption
+// and signs nothing.
 func (s *Sandbox) certs(w http.ResponseWriter, _ *http.Request, r *realm) {
 	if err := s.ensureKey(r); err != nil {
 		writeOAuthError(w, http.StatusInternalServerError, "server_error", "no signing key")
 		return
 	}
 	s.mu.Lock()
-	set := make([]map[string]string, 0, len(r.keys))
+	set := make([]map[string]string, 0, len(r.keys)+1)
 	for i := len(r.keys) - 1; i >= 0; i-- {
-		public := r.keys[i].key.PublicKey
-		set = append(set, map[string]string{
-			"kid": r.keys[i].id, "kty": "RSA", "alg": "RS256", "use": "sig",
-			"n": base64.RawURLEncoding.EncodeToString(public.N.Bytes()),
-			"e": base64.RawURLEncoding.EncodeToString(big.NewInt(int64(public.E)).Bytes()),
-		})
+		set = append(set, jwkOf(r.keys[i], "RS256", "sig"))
 	}
+	set = append(set, jwkOf(signingKey{"enc-" + r.keys[0].id, r.keys[0].key}, "RSA-OAEP", "enc"))
 	s.mu.Unlock()
 	writeJSON(w, http.StatusOK, map[string]any{"keys": set})
+}
+
+func jwkOf(k signingKey, alg, use string) map[string]string {
+	return map[string]string{
+		"kid": k.id, "kty": "RSA", "alg": alg, "use": use,
+		"n": base64.RawURLEncoding.EncodeToString(k.key.N.Bytes()),
+		"e": base64.RawURLEncoding.EncodeToString(big.NewInt(int64(k.key.E)).Bytes()),
+	}
 }
 
 // ensureKey gives the realm its first signing key when it is first needed: making one takes a tenth of a second.

@@ -35,11 +35,9 @@ type policy struct {
 	leeway time.Duration // of O1
 	detach bool          // a reuse ends all chains of the client in the login, and not one alone
 	reach  Reach         // of a revocation
-	quiet  bool          // refresh_expires_in is not said
-	// dateless answers of the identity server carry no Date
-	dateless bool
-	audience bool // introspection tells of an access token whom it names in aud, and nobody else
-	scope    bool // a token answer has a scope member
+	// How the server answers: without refresh_expires_in, without a Date, with a scope member.
+	quiet, dateless, scope bool
+	audience               bool // introspection tells of an access token whom it names in aud, and nobody else
 }
 
 // SetKind makes both realms treat used refresh tokens so. The default is K1.
@@ -205,15 +203,19 @@ func (s *Sandbox) detach(c *chain) {
 // spend notes that a refresh with the token is granted now. The caller holds Sandbox.mu.
 func (s *Sandbox) spend(r *realm, held *issued, now time.Time) {
 	c := held.chain
-	if c.presented != held.id {
-		c.presented, c.uses = held.id, 0
-	}
-	c.uses++
-	c.stale = s.turnLocked()
 	c.refreshes++
-	for _, t := range []*issued{held, c.newest} {
-		if t != nil && t.used.IsZero() && r.kind != KindO0 {
-			t.used = now
+	switch r.kind {
+	case KindK1, KindK2: // without rotation Keycloak counts nothing
+		if c.presented != held.id {
+			c.presented, c.uses = held.id, 0
+		}
+		c.uses++
+		c.stale = s.turnLocked()
+	case KindO1:
+		for _, t := range []*issued{held, c.newest} {
+			if t.used.IsZero() {
+				t.used = now
+			}
 		}
 	}
 }

@@ -8,7 +8,7 @@ type Reach string
 // The reaches. Whatever the reach, access tokens live on to their expiry, as the guide says.
 const (
 	// ReachLogin ends all that the client has in the token's login, and the login itself when no other client is in it, as
-	// Keycloak 26.
+	// Keycloak 26 does (its documents say more).
 	ReachLogin Reach = "login"
 	// ReachPerson does that in every login of the same person, as Keycloak did before.
 	ReachPerson Reach = "person"
@@ -16,7 +16,7 @@ const (
 	ReachChain Reach = "chain"
 )
 
-// SetRevokeReach says how far the revocation of a refresh token goes. The default is ReachChain.
+// SetRevokeReach says how far the revocation of a refresh token goes. The default is ReachLogin.
 func (s *Sandbox) SetRevokeReach(reach Reach) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,8 +2,9 @@
 // that serve Jane's API. It is stricter than the real platforms, so that a client that works here works there: exact
 // redirect URIs, S256 only, codes and refresh tokens that die when they are used twice, one clinic per token. It fails on
 // demand through Go methods, never through HTTP, and every secret it mints contains one literal marker, so that a scan of
-// any bytes shows whether one leaked. All people and data in it are invented. It never speaks to the outside, keeps
-// nothing after Close and imports nothing of Locum's; bff/demo runs it, and any test may.
+// any bytes shows whether one leaked. All people and data in it are invented. It speaks to nobody but who asks it, and to
+// this machine alone when it sends logout tokens; it keeps nothing after Close and imports nothing of Locum's; bff/demo runs
+// it, and any test may.
 package sandbox
 
 import (
@@ -129,7 +130,7 @@ func start(o Options, sockets bool) (*Sandbox, error) {
 	if !sockets {
 		s.keys = &sharedKeys
 	}
-	s.policy = policy{reuse: 1, leeway: 30 * time.Second, detach: true, audience: true}
+	s.policy = policy{reuse: 1, leeway: 30 * time.Second, detach: true, audience: true, reach: ReachLogin}
 	s.life = lifetimes{lifeAccess, lifeRefresh, lifeLogin}
 	if err := s.open(o, sockets); err != nil {
 		return nil, errors.Join(err, s.Close())
