@@ -145,9 +145,11 @@ func (s *Sandbox) readLeave(r *http.Request, realm *realm, form url.Values) (*le
 	if here != nil && !here.alive(l.created) {
 		here = nil
 	}
-	l.login = here
-	if l.login == nil && hint != "" {
+	if hint != "" { // Keycloak ends the login of the hint, though another is the browser's
 		l.login = realm.loginOf(claims.SID)
+	}
+	if l.login == nil {
+		l.login = here
 	}
 	l.asks = hint == "" || !known || here != nil && here.sid != claims.SID
 	if here == nil && hint == "" && known && target != "" { // nothing is left to end

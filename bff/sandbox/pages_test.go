@@ -61,7 +61,7 @@ func (b *tab) send(page reply, form url.Values, headers ...string) reply {
 	return got
 }
 
-func newTab(t *testing.T) *tab { return &tab{newRig(t), map[string]string{}} }
+func newTab(g *rig) *tab { return &tab{g, map[string]string{}} }
 
 func (b *tab) shows(a reply, words string) {
 	b.Helper()
@@ -201,6 +201,6 @@ func TestPages(t *testing.T) {
 		}},
 	}
 	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) { row.check(newTab(t)) })
+		t.Run(row.name, func(t *testing.T) { row.check(newTab(newRig(t))) })
 	}
 }
