@@ -27,10 +27,10 @@ type Token struct {
 // ResponseError is a complete answer that refuses. Code is the error code of RFC 6749 §5.2, "" when the answer did not
 // hold one in the letters of the registered ones or came with a status other than 4xx: only a server that has understood
 // the request can say invalid_grant. Description is the server's own text, shortened to 200 printable characters; it is
-// not part of Error(), because a server may repeat in it what it was sent.
+// not part of Error(), because a server may repeat in it what it was sent. RetryAfter is the answer's.
 type ResponseError struct {
-	Status            int
-	Code, Description string
+	Status                        int
+	Code, Description, RetryAfter string
 }
 
 func (e *ResponseError) Error() string {
@@ -110,7 +110,7 @@ func ParseToken(answer Answer) (Token, error) {
 
 // parseError reads a refusal (RFC 6749 §5.2).
 func parseError(answer Answer) *ResponseError {
-	e := &ResponseError{Status: answer.Status}
+	e := &ResponseError{Status: answer.Status, RetryAfter: answer.RetryAfter}
 	if answer.Status < 400 || answer.Status > 499 {
 		return e
 	}

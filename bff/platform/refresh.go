@@ -38,11 +38,3 @@ type RefreshPolicy struct {
 	Hours      *Hours // for KeepHours
 	SessionMax time.Duration
 }
-
-// Hours are working hours: from From to To (since midnight in Zone) on Days. Early is how long before them idle
-// connections are brought up to date.
-type Hours struct {
-	Zone     *time.Location
-	Days     [7]bool // by time.Weekday
-	From, To time.Duration
-}

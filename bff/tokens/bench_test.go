@@ -48,8 +48,10 @@ type bench struct {
 
 // options change the bench before it opens.
 type options struct {
-	scopes []string
-	openID bool
+	scopes  []string
+	openID  bool
+	refresh platform.RefreshPolicy
+	mute    bool // the platform has no introspection endpoint
 }
 
 func newBench(t testing.TB, o options) *bench {
@@ -83,9 +85,12 @@ func (b *bench) platform(id, realm string, o options) *platform.Platform {
 	}
 	p, err := platform.Jane(platform.JaneConfig{
 		ID: id, Issuer: b.sandbox.Issuer(realm), ClientID: clientID, PublicURL: publicURL, Clinics: clinics,
-		Scopes: o.scopes, OpenID: o.openID,
+		Scopes: o.scopes, OpenID: o.openID, Refresh: o.refresh,
 	})
 	must(b.t, err)
+	if o.mute {
+		p.Server.Introspection = ""
+	}
 	return p
 }
 

@@ -1,8 +1,10 @@
 package tokens
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"locum/bff/audit"
@@ -11,96 +13,174 @@ import (
 	"locum/bff/vault"
 )
 
-// revokeDeadline bounds one revocation.
-const revokeDeadline = 5 * time.Second
+// What became of a connection at its platform when it was disconnected here: the closed list that Disconnect answers with.
+const (
+	EndedRevoked   = "revoked"    // the platform confirmed that it takes the tokens no more
+	EndedSignedOut = "signed_out" // it confirmed that the login behind them is over
+	EndedPending   = "pending"    // it did not answer, or not yet: Locum goes on asking
+	EndedExpires   = "expires"    // it was not asked to: the tokens, which nobody holds any more, end by themselves
+)
+
+// farewell is how long a disconnection is waited for; it is finished all the same.
+const farewell = 12 * time.Second
 
 // Disconnect ends the practitioner's connection. From the first moment nothing is handed out. The record is deleted at
-// once, which is certain: no late answer and no restart brings the connection back. Then it waits for a refresh under way,
-// so that the newest refresh token is the one that is revoked, with one attempt (RFC 7009; Jane guide, Revoking a Refresh
-// Token). revoked says whether the platform confirmed it: if it did not, the token is known to nobody any more and ends
-// by itself. A caller who leaves does not stop it.
+// once, which is certain: no late answer and no restart brings the connection back; in the same transaction its tokens go
+// into the outbox, so that neither a crash nor a platform that is down keeps them from being given back. Then it waits for
+// a refresh under way, so that the newest tokens are the ones that are revoked, and makes the first attempt; the others are
+// made in the background. A caller who leaves does not stop it.
 //
-// Keycloak answers a revocation by withdrawing the person's consent, so their other connections through the same login
-// may end with it; their next refresh says so.
+// How the tokens are given back is the platform's Ending. A revocation may end the person's other connections (see
+// Siblings); those of the same login are asked about afterwards, so that what became of them is shown at once.
 //
 // Errors are of kind NotFound, Storage (the connection is still there), Unavailable (Locum is stopping).
-func (k *Keeper) Disconnect(_ context.Context, practitioner, connection string) (revoked bool, err error) {
+func (k *Keeper) Disconnect(_ context.Context, practitioner, connection string) (ending string, err error) {
 	h, ok := k.find(practitioner, connection)
 	if !ok || !h.gone.CompareAndSwap(false, true) {
-		return false, notFound(connection)
+		return "", notFound(connection)
 	}
 	if !k.enter() {
 		h.gone.Store(false)
-		return false, closing(connection)
+		return "", closing(connection)
 	}
-	defer k.working.Done()
-	c, err := k.remove(h)
+	c, r, err := k.remove(h, k.ending(h.platform))
 	if err != nil {
+		k.working.Done()
 		h.gone.Store(false)
-		return false, &Error{Kind: Storage, Connection: connection, Code: CauseStorage, Err: err}
+		return "", &Error{Kind: Storage, Connection: connection, Code: CauseStorage, Err: err}
 	}
 	k.unindex(h)
 	k.note(audit.Event{Kind: "disconnect"}, c)
 	k.log.Info("disconnected", "connection", c.ID, "platform", c.Platform)
-	h.turn <- struct{}{}
-	defer func() { <-h.turn }()
-	live, err := k.platforms.Get(c.Platform)
-	if err != nil {
-		return false, nil // not configured any more: there is no endpoint to ask
+	told := make(chan string, 1)
+	go func() {
+		defer k.working.Done()
+		h.turn <- struct{}{}
+		defer func() { <-h.turn }()
+		told <- k.finish(h, c, r)
+	}()
+	timer := time.NewTimer(farewell)
+	defer timer.Stop()
+	select {
+	case ending = <-told:
+	case <-timer.C:
+		ending = EndedPending
 	}
-	return k.revoke(live, newest(h, c)), nil
+	return ending, nil
 }
 
-// remove deletes the record and gives what it held; of a damaged one, what memory knows.
-func (k *Keeper) remove(h *held) (vault.Connection, error) {
+// ending is how a platform's tokens are given back; one that is not configured any more has nobody to give them to.
+func (k *Keeper) ending(id string) string {
+	live, err := k.platforms.Get(id)
+	if err != nil {
+		return platform.EndingForget
+	}
+	return live.Ending
+}
+
+// remove deletes the record and puts what it held into the outbox, in one transaction; of a damaged one, what memory knows.
+func (k *Keeper) remove(h *held, way string) (vault.Connection, vault.Revocation, error) {
 	var c vault.Connection
+	var r vault.Revocation
 	err := k.vault.Update(func(tx *vault.Tx) (err error) {
 		c, err = vault.Connections.Take(tx, h.id)
 		if errors.Is(err, vault.ErrIntegrity) {
 			c, err = h.remembered(), vault.Connections.Delete(tx, h.id)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		if err := k.bury(tx, c, vault.Step{What: StepDisconnected, Trigger: triggerPractitioner, Code: way}); err != nil {
+			return err
+		}
+		if r = (vault.Revocation{}); way != platform.EndingForget {
+			token, received := newest(c)
+			r = revocation(way, c, token, received)
+		}
+		if r.ID == "" {
+			return nil
+		}
+		return vault.Revocations.Put(tx, r.ID, &r)
 	})
-	return c, err
+	return c, r, err
 }
 
-// newest gives the tokens to revoke: those of an answer that nobody has read yet, or that found no record any more, before
-// the record's own. The caller holds the turn.
-func newest(h *held, c vault.Connection) oauth.Token {
-	token := oauth.Token{Access: c.Access, Refresh: c.Refresh}
+// finish gives the tokens back: those of an answer that came too late, where there is one, which go into the outbox first.
+// The caller holds the turn.
+func (k *Keeper) finish(h *held, c vault.Connection, r vault.Revocation) string {
+	if k.late(h, c, &r); r.ID == "" {
+		return EndedExpires
+	}
+	ending := k.attempt(r.ID, true)
+	if live, err := k.platforms.Get(c.Platform); err == nil && (ending == EndedRevoked || ending == EndedSignedOut) {
+		k.askSiblings(h, live, CauseSessionEnded)
+	}
+	return ending
+}
+
+// late puts the tokens of an answer that found no record any more into the outbox, in place of those that it followed. The
+// caller holds the turn.
+func (k *Keeper) late(h *held, c vault.Connection, r *vault.Revocation) {
 	answer := h.unsaved
-	if answer == nil && c.Phase == phaseAnswered {
-		answer = &oauth.Answer{Status: c.RawStatus, Body: c.Raw, ReceivedAt: c.Attempt.SentAt}
+	h.unsaved = nil
+	if answer == nil || r.ID == "" {
+		return
 	}
-	if answer == nil {
-		return token
+	token, _ := oauth.ParseToken(*answer) // of a malformed one, what there is
+	if token.Refresh.Empty() {
+		return
 	}
-	if late, _ := oauth.ParseToken(*answer); !late.Refresh.Empty() {
-		return late
+	err := k.vault.Update(func(tx *vault.Tx) error {
+		next, err := vault.Revocations.Get(tx, r.ID)
+		if errors.Is(err, vault.ErrNotFound) {
+			next, err = *r, nil
+			next.Generation = 0
+		}
+		if err != nil {
+			return err
+		}
+		carry(&next, token, answer.ReceivedAt)
+		return vault.Revocations.Put(tx, next.ID, &next)
+	})
+	if err != nil {
+		k.log.Warn("tokens of a late answer not stored", "connection", c.ID, "platform", c.Platform, "error", err)
 	}
-	return token
 }
 
-// revokeAnswer revokes whatever tokens a raw answer holds; one without tokens is left alone.
-func (k *Keeper) revokeAnswer(live *platform.Live, answer oauth.Answer) {
-	token, _ := oauth.ParseToken(answer) // of a malformed one, what there is
-	k.revoke(live, token)
+// newest gives the tokens that a record holds, those of an answer that nobody has read yet before its own, and when they
+// came.
+func newest(c vault.Connection) (oauth.Token, time.Time) {
+	token := oauth.Token{
+		Access: c.Access, Refresh: c.Refresh, ExpiresIn: c.ExpiresIn, RefreshExpiresIn: c.RefreshExpiresIn,
+	}
+	if c.Phase != phaseAnswered {
+		return token, c.ReceivedAt
+	}
+	late, _ := oauth.ParseToken(oauth.Answer{Status: c.RawStatus, Body: c.Raw, ReceivedAt: c.Attempt.SentAt})
+	if late.Refresh.Empty() && late.Access.Empty() {
+		return token, c.ReceivedAt
+	}
+	if late.Refresh.Empty() {
+		late.Refresh, late.RefreshExpiresIn = c.Refresh, c.RefreshExpiresIn
+	}
+	return late, c.Attempt.SentAt
 }
 
-// revoke ends the chain at the platform by its refresh token, or by its access token where there is none. One attempt.
-func (k *Keeper) revoke(live *platform.Live, token oauth.Token) bool {
-	which, hint := token.Refresh, "refresh_token" // RFC 7009 §2.1
-	if which.Empty() {
-		which, hint = token.Access, "access_token"
+// Siblings are the practitioner's other connections that may end when this one is disconnected: none where the platform's
+// way of ending spares them; where tokens are revoked, all that are alive and came of the same person's logins at the
+// platform. Some versions of Keycloak end those of one login, others all of them.
+func (k *Keeper) Siblings(practitioner, connection string) []View {
+	h, ok := k.find(practitioner, connection)
+	if !ok || k.ending(h.platform) != platform.EndingRevoke {
+		return nil
 	}
-	if which.Empty() {
-		return false
+	now := time.Now()
+	var views []View
+	for _, other := range k.others(h) {
+		if other.practitioner == practitioner && other.subject == h.subject && other.now.Load().renewable {
+			views = append(views, other.shown(now))
+		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), revokeDeadline)
-	defer cancel()
-	if err := live.OAuth.Revoke(ctx, which, hint); err != nil {
-		k.log.Warn("token not revoked", "platform", live.ID, "error", err)
-		return false
-	}
-	return true
+	slices.SortFunc(views, func(a, b View) int { return cmp.Compare(a.ID, b.ID) })
+	return views
 }

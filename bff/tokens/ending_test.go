@@ -74,7 +74,7 @@ func TestRefusedAndRevoked(t *testing.T) {
 		lease := b.fresh("p1", id)
 		for range 2 {
 			_, err := b.keeper.Refused(context.Background(), lease)
-			wantKind(t, err, tokens.ReconnectNeeded, tokens.CauseInvalidGrant)
+			wantKind(t, err, tokens.ReconnectNeeded, tokens.CauseSessionEnded)
 		}
 		if b.refreshes() != 1 {
 			t.Errorf("%d refreshes", b.refreshes())
@@ -90,9 +90,9 @@ func TestDisconnect(t *testing.T) {
 	b := newBench(t, options{})
 	id, other := b.connect("p1", robin, b.a), b.connect("p1", robin, b.b)
 	c := b.record(id)
-	revoked, err := b.keeper.Disconnect(context.Background(), "p1", id)
-	if err != nil || !revoked {
-		t.Fatalf("revoked is %v, error %v", revoked, err)
+	ending, err := b.keeper.Disconnect(context.Background(), "p1", id)
+	if err != nil || ending != tokens.EndedRevoked {
+		t.Fatalf("ending is %q, error %v", ending, err)
 	}
 	if _, err := b.find(id); !errors.Is(err, vault.ErrNotFound) {
 		t.Errorf("the record is still there: %v", err)
@@ -124,14 +124,14 @@ func TestDisconnectEndsAll(t *testing.T) {
 	b.sandbox.SetRevokeAll(true)
 	id, other := b.connect("p1", robin, b.a), b.connect("p1", robin, b.b)
 	colleague := b.connect("p2", alex, b.a)
-	if revoked, err := b.keeper.Disconnect(context.Background(), "p1", id); err != nil || !revoked {
-		t.Fatalf("revoked is %v, error %v", revoked, err)
+	if ending, err := b.keeper.Disconnect(context.Background(), "p1", id); err != nil || ending != tokens.EndedRevoked {
+		t.Fatalf("ending is %q, error %v", ending, err)
 	}
 	lease := b.fresh("p1", other)
 	before := b.refreshes()
 	for range 2 {
 		_, err := b.keeper.Refused(context.Background(), lease)
-		wantKind(t, err, tokens.ReconnectNeeded, tokens.CauseInvalidGrant)
+		wantKind(t, err, tokens.ReconnectNeeded, tokens.CauseSessionEnded)
 	}
 	if n := b.refreshes() - before; n != 1 {
 		t.Errorf("%d refreshes", n)
@@ -154,9 +154,9 @@ func TestDisconnectWithoutThePlatform(t *testing.T) {
 				id := b.connect("p1", robin, b.a)
 				fault(b.sandbox)
 				start := time.Now()
-				revoked, err := b.keeper.Disconnect(context.Background(), "p1", id)
-				if err != nil || revoked || time.Since(start) > 5*time.Second {
-					t.Errorf("revoked is %v, error %v, after %v", revoked, err, time.Since(start))
+				ending, err := b.keeper.Disconnect(context.Background(), "p1", id)
+				if err != nil || ending != tokens.EndedPending || time.Since(start) > 5*time.Second {
+					t.Errorf("ending is %q, error %v, after %v", ending, err, time.Since(start))
 				}
 				if b.records() != 0 {
 					t.Error("the record is still there")
@@ -207,8 +207,8 @@ func disconnectDuringARefresh(t *testing.T, answer func(*bench)) {
 	})
 	pass(time.Second)
 	calls.Go(func() {
-		if revoked, err := b.keeper.Disconnect(context.Background(), "p1", id); err != nil || !revoked {
-			t.Errorf("revoked is %v, error %v", revoked, err)
+		if ending, err := b.keeper.Disconnect(context.Background(), "p1", id); err != nil || ending != tokens.EndedRevoked {
+			t.Errorf("ending is %q, error %v", ending, err)
 		}
 	})
 	synctest.Wait()
@@ -239,8 +239,8 @@ func TestDisconnectUnread(t *testing.T) {
 		b.sandbox.Fail(sandbox.EndpointCerts, 503, 9)
 		_, err := b.keeper.Fresh(context.Background(), "p1", id)
 		wantKind(t, err, tokens.Unavailable, tokens.CauseUnreachable)
-		if revoked, err := b.keeper.Disconnect(context.Background(), "p1", id); err != nil || !revoked {
-			t.Errorf("revoked is %v, error %v", revoked, err)
+		if ending, err := b.keeper.Disconnect(context.Background(), "p1", id); err != nil || ending != tokens.EndedRevoked {
+			t.Errorf("ending is %q, error %v", ending, err)
 		}
 		if n := b.sandbox.Revoke("", ""); n != 0 {
 			t.Errorf("%d authorizations are alive at the platform", n)

@@ -49,6 +49,8 @@ type Error struct {
 	Code       string
 	RetryAfter time.Duration
 	Err        error
+
+	down bool // the platform itself failed, or is known to: when it is back, there is nothing to wait for
 }
 
 // Error says kind, connection, code and cause.

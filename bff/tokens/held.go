@@ -33,25 +33,39 @@ type held struct {
 	now  atomic.Pointer[current]
 	gone atomic.Bool // the practitioner has disconnected: nothing is handed out any more
 
+	used atomic.Int64 // when a call last asked for a token, since the Keeper's birth; exact to a second
+	idle atomic.Bool  // planned as one that nobody uses: the next call plans anew
+
 	mu        sync.Mutex // guards what follows, never held across I/O
 	flight    *flight
 	delay     time.Duration // of the last back-off
 	notBefore time.Time
 	last      *Error    // why we are backing off
+	landed    time.Time // when the last flight ended
 	forced    time.Time // when an upstream 401 last started a flight
 
 	// Only touched in turn.
 	unsaved *oauth.Answer // an answer that the vault would not take
 	doubt   bool          // an attempt's outcome is unknown, and no answer to a later one has settled it
+	doubts                // see doubt.go
+	permit  *permit       // to ask the platform once
+	down    bool          // the flight met a platform that is down, or was not let through to it
+
+	place place // in the schedule, guarded by its mu
 }
 
 // current is what a connection hands out and shows, replaced whole.
 type current struct {
 	lease      Lease
+	received   time.Time // of the answer that the tokens came with
+	life       time.Duration
 	freshUntil time.Time // until then the token is handed out without a question
 	liveUntil  time.Time // until then it works
 	keptUntil  time.Time // until then the refresh token works, if nobody uses it; zero when no end is stated
 	renewable  bool      // there is a refresh token
+	sid        string    // the login at the platform that it came of
+	unsettled  bool      // the last refresh did not come to its end: there is something to do, however fresh the token is
+	over       bool      // the platform has said that the login is: nothing but a new chain changes that (see logout.go)
 	view       View
 }
 
@@ -68,7 +82,7 @@ type Lease struct {
 // would keep the refresh token in memory; and what many connections have in common is kept once.
 func lean(c vault.Connection) vault.Connection {
 	c.ID, c.Subject = strings.Clone(c.ID), strings.Clone(c.Subject)
-	for _, p := range []*string{&c.Practitioner, &c.Platform, &c.Clinic, &c.ClinicName, &c.State, &c.Cause} {
+	for _, p := range []*string{&c.Practitioner, &c.Platform, &c.Clinic, &c.ClinicName, &c.State, &c.Cause, &c.SID} {
 		*p = unique.Make(*p).Value()
 	}
 	c.Access = c.Access.Clone()
@@ -99,21 +113,28 @@ func hold(c vault.Connection) *held {
 }
 
 // currentOf counts every lifetime from the receipt of the answer, never from the token's own exp: the platform's clock
-// may be wrong. Within a process ReceivedAt carries a monotonic reading; a record read back from the vault has only the
-// wall clock, and one that lies in the future then counts as run out.
+// may be wrong. Within a process ReceivedAt carries a monotonic reading; one read back from the vault has only the wall
+// clock's and gets one here, so that later steps of that clock change nothing. One that lies in the future counts as run
+// out.
 func currentOf(c vault.Connection) *current { return currentFrom(lean(c)) }
 
 func currentFrom(c vault.Connection) *current {
-	live := c.ReceivedAt.Add(c.ExpiresIn)
-	if c.Access.Empty() || c.ReceivedAt.After(time.Now()) {
+	now := time.Now()
+	received := now.Add(c.ReceivedAt.Sub(now))
+	live := received.Add(c.ExpiresIn)
+	if c.Access.Empty() || received.After(now) {
 		live = time.Time{}
 	}
 	cur := &current{
+		received: received, life: c.ExpiresIn,
 		lease: Lease{
 			Access: c.Access, Connection: c.ID, Platform: c.Platform, Clinic: c.Clinic, Scopes: c.Scopes, Generation: c.Generation,
 		},
 		liveUntil: live,
 		renewable: !c.Refresh.Empty() && c.State != StateReconnect,
+		sid:       c.SID,
+		over:      c.State == StateReconnect && c.Cause == CauseLoggedOut,
+		unsettled: c.Phase != "" || c.State != StateConnected,
 		view:      viewOf(c),
 	}
 	cur.freshUntil = live.Add(-margin(c.ExpiresIn))
@@ -121,7 +142,7 @@ func currentFrom(c vault.Connection) *current {
 		cur.freshUntil = live
 	}
 	if c.RefreshExpiresIn > 0 && cur.renewable {
-		cur.keptUntil = c.ReceivedAt.Add(c.RefreshExpiresIn)
+		cur.keptUntil = received.Add(c.RefreshExpiresIn)
 	}
 	return cur
 }
@@ -134,13 +155,22 @@ func margin(lifetime time.Duration) time.Duration {
 
 // in gives the same token in another state. A connection that has ended renews nothing: its token serves to its end.
 func (cur *current) in(state, cause string) *current {
+	if cur.over {
+		return cur
+	}
 	next := *cur
 	next.view.State, next.view.Cause = state, cause
+	next.unsettled = state != StateConnected
 	if state == StateReconnect {
 		next.renewable, next.freshUntil, next.keptUntil = false, cur.liveUntil, time.Time{}
 	}
 	return &next
 }
 
-func (cur *current) fresh(now time.Time) bool { return now.Before(cur.freshUntil) }
-func (cur *current) live(now time.Time) bool  { return now.Before(cur.liveUntil) }
+// fresh goes by both clocks: a machine that has slept asks for a new token, as does one whose wall clock was put forward,
+// which costs a request.
+func (cur *current) fresh(now time.Time) bool { return left(cur.freshUntil, now) > 0 }
+
+// live goes by the monotonic clock alone: no step of the wall clock takes a working token away. After a sleep it may be
+// wrong; the platform then answers 401.
+func (cur *current) live(now time.Time) bool { return now.Before(cur.liveUntil) }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
+	"time"
 
 	"locum/bff/audit"
 	"locum/bff/platform"
@@ -22,6 +24,8 @@ type Config struct {
 	Node      string
 	// Notify is told of every change of what a connection shows; it must not block. nil: nobody listens.
 	Notify func(practitioner, connection, state, cause string)
+	// SignedIn says whether the practitioner has a session; it must not block. nil: everybody counts as signed in.
+	SignedIn func(practitioner string) bool
 }
 
 // Keeper holds every connection's current access token in memory, and its chain in the vault. The vault is written
@@ -33,15 +37,25 @@ type Keeper struct {
 	log       *slog.Logger
 	node      string
 	notify    func(practitioner, connection, state, cause string)
+	signedIn  func(practitioner string) bool
+	lanes     map[string]*lane // by platform; never changes
+	schedule  schedule
+	born      time.Time
 
 	mu    sync.RWMutex
 	conns map[string]*held // by connection id
 
+	kinds kinds // how the platforms rotate
+
 	births sync.Mutex // held while looking for a connection to update and, finding none, making one
+
+	outbox  outbox     // what is still to be revoked
+	logouts sync.Mutex // held while one logout token is obeyed
 
 	life    sync.Mutex
 	closed  bool
-	working sync.WaitGroup // flights, redemptions and disconnections: Close waits for them
+	working sync.WaitGroup  // flights, redemptions and disconnections: Close waits for them
+	ctx     context.Context // ends at Halt: nothing is begun any more
 	stop    context.CancelFunc
 }
 
@@ -57,13 +71,22 @@ func New(cfg Config) (*Keeper, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	k := &Keeper{
 		vault: cfg.Vault, platforms: cfg.Platforms, audit: cfg.Audit, log: cfg.Log, node: cfg.Node,
-		notify: cfg.Notify, conns: map[string]*held{}, stop: stop,
+		notify: cfg.Notify, signedIn: cfg.SignedIn, conns: map[string]*held{}, ctx: ctx, stop: stop, born: time.Now(),
 	}
+	k.openLanes()
 	left, err := k.load()
+	if err == nil {
+		err = k.resume()
+	}
 	if err != nil {
 		stop()
 		return nil, fmt.Errorf("read the connections: %w", err)
 	}
+	k.enter()
+	go func() {
+		defer k.working.Done()
+		k.run()
+	}()
 	if len(left) > 0 {
 		k.enter()
 		go func() {
@@ -79,18 +102,31 @@ func (k *Keeper) load() ([]vault.Connection, error) {
 	var left []vault.Connection
 	err := k.vault.View(func(tx *vault.Tx) error {
 		left = nil
+		if err := k.kinds.load(tx); err != nil {
+			return err
+		}
 		return vault.Connections.Each(tx, func(c vault.Connection) error {
 			if c.State != statePending {
 				h := hold(c)
-				k.conns[h.id] = h
+				h.suspect = outlived(c, time.Now())
+				k.index(h)
 			}
-			if c.State == statePending || c.Phase == phaseAnswered {
+			if c.State == statePending || c.Phase == phaseAnswered || k.pressing(c) {
 				left = append(left, c)
 			}
 			return nil
 		})
 	})
+	slices.SortStableFunc(left, func(a, b vault.Connection) int { return rank(b) - rank(a) })
 	return left, err
+}
+
+// rank puts what only helps within seconds in front: a refresh token that may be presented again within a leeway.
+func rank(c vault.Connection) int {
+	if c.Phase == phaseInflight {
+		return 1
+	}
+	return 0
 }
 
 // pickUp finishes what was left, one after another; it ends early when the Keeper closes.
@@ -113,12 +149,18 @@ func (k *Keeper) pickUp(ctx context.Context, left []vault.Connection) {
 	}
 }
 
+// Halt begins no refresh any more, and nobody waits for one that has not begun; those under way are finished. Close does
+// the same and more.
+func (k *Keeper) Halt() { k.stop() }
+
+func (k *Keeper) halted() bool { return k.ctx.Err() != nil }
+
 // Close refuses new flights and waits for those that are under way: what a platform has answered is stored.
 func (k *Keeper) Close() error {
 	k.life.Lock()
 	k.closed = true
 	k.life.Unlock()
-	k.stop()
+	k.Halt()
 	k.working.Wait()
 	return nil
 }
@@ -158,21 +200,39 @@ func (k *Keeper) twin(c vault.Connection) (*held, bool) {
 	return nil, false
 }
 
+// index makes h a connection that is found. It counts as used.
 func (k *Keeper) index(h *held) {
+	h.used.Store(int64(time.Since(k.born)))
 	k.mu.Lock()
+	_, known := k.conns[h.id]
 	k.conns[h.id] = h
 	k.mu.Unlock()
+	if l := k.lanes[h.platform]; l != nil && !known {
+		l.conns.Add(1)
+	}
+	k.plan(h, 0)
 }
 
 func (k *Keeper) unindex(h *held) {
 	k.mu.Lock()
+	_, known := k.conns[h.id]
 	delete(k.conns, h.id)
 	k.mu.Unlock()
+	if l := k.lanes[h.platform]; l != nil && known {
+		l.conns.Add(-1)
+	}
+	k.plan(h, NotFound)
 }
 
 // show replaces what a connection hands out and shows, and tells whoever listens where its state changes.
+// What a flight found that a logout has overtaken is not shown any more.
 func (k *Keeper) show(h *held, cur *current) {
-	before := h.now.Swap(cur)
+	before := h.now.Load()
+	for before.over && cur.lease.Generation <= before.lease.Generation || !h.now.CompareAndSwap(before, cur) {
+		if before = h.now.Load(); before.over && cur.lease.Generation <= before.lease.Generation {
+			return
+		}
+	}
 	if k.notify != nil && (before.view.State != cur.view.State || before.view.Cause != cur.view.Cause) {
 		k.notify(h.practitioner, h.id, cur.view.State, cur.view.Cause)
 	}

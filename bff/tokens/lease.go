@@ -23,11 +23,23 @@ func (k *Keeper) Fresh(ctx context.Context, practitioner, connection string) (Le
 	if !ok {
 		return Lease{}, notFound(connection)
 	}
+	now := time.Now()
+	k.use(h, now)
 	cur := h.now.Load()
-	if cur.fresh(time.Now()) {
+	if cur.fresh(now) {
 		return cur.lease, nil
 	}
 	return k.renewed(ctx, h, reason{trigger: triggerCall})
+}
+
+// use notes that a call needs the connection, so that the background keeps its token fresh.
+func (k *Keeper) use(h *held, now time.Time) {
+	if at := int64(now.Sub(k.born)); at-h.used.Load() >= int64(time.Second) {
+		h.used.Store(at)
+	}
+	if h.idle.Load() && h.idle.CompareAndSwap(true, false) {
+		k.plan(h, 0)
+	}
 }
 
 // Refused gives another token after the platform answered 401 to this one. If it has been replaced meanwhile, the new

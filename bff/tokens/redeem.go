@@ -56,7 +56,7 @@ func (k *Keeper) Redeem(ctx context.Context, r Redemption) (vault.Connection, er
 		c, err = k.settle(c, r.Attempt.Connection)
 	}
 	if err != nil {
-		k.discard(live, pending, answer)
+		k.discard(pending)
 		return vault.Connection{}, err
 	}
 	return c, nil
@@ -103,7 +103,8 @@ func (k *Keeper) exchange(ctx context.Context, live *platform.Live, r Redemption
 	}
 	pending.Raw, pending.RawStatus = answer.Body, answer.Status
 	if err := k.put(&pending); err != nil {
-		k.revokeAnswer(live, answer)
+		token, received := newest(pending)
+		k.surrender(pending, token, received)
 		return pending, answer, &Error{Kind: Storage, Code: CauseStorage, Err: err}
 	}
 	return pending, answer, nil
@@ -124,7 +125,7 @@ func (k *Keeper) examine(ctx context.Context, live *platform.Live, c vault.Conne
 	if err != nil {
 		return c, err
 	}
-	c = granted(c, token, grant, answer.ReceivedAt)
+	c = granted(c, live, token, grant, answer.ReceivedAt)
 	c.Subject, c.ConnectedAt, c.Attempt = grant.Subject, answer.ReceivedAt, vault.RefreshAttempt{}
 	c.ClinicName = c.Clinic
 	if clinic, err := live.Clinic(c.Clinic); err == nil && clinic.Name != "" {
@@ -215,6 +216,15 @@ func (k *Keeper) create(c vault.Connection) (made vault.Connection, ok bool, err
 	return c, true, nil
 }
 
+// begun are the steps of a new chain.
+func begun(what string, c vault.Connection, parent, child string) []vault.Step {
+	steps := []vault.Step{{What: what, Trigger: triggerPractitioner, Parent: parent, Child: child}}
+	if !c.EndsAt.IsZero() {
+		steps = append(steps, vault.Step{What: StepForecast, Trigger: triggerPlatform, Until: c.EndsAt})
+	}
+	return steps
+}
+
 // replace puts the new chain into the connection that is there, in one transaction with the end of the pending record.
 // It waits for the connection's turn: a refresh under way is finished first.
 func (k *Keeper) replace(h *held, c vault.Connection) (vault.Connection, error) {
@@ -226,8 +236,12 @@ func (k *Keeper) replace(h *held, c vault.Connection) (vault.Connection, error) 
 	if err := h.admits(c); err != nil {
 		return c, err
 	}
+	live, err := k.platforms.Get(c.Platform)
+	if err != nil {
+		return c, &Error{Kind: Misconfigured, Connection: h.id, Code: CauseUnknownSystem, Err: err}
+	}
 	var next vault.Connection
-	err := k.vault.Update(func(tx *vault.Tx) error {
+	err = k.vault.Update(func(tx *vault.Tx) error {
 		old, err := vault.Connections.Get(tx, h.id)
 		if errors.Is(err, vault.ErrIntegrity) { // Put sets it aside
 			old, err = h.remembered(), nil
@@ -237,7 +251,8 @@ func (k *Keeper) replace(h *held, c vault.Connection) (vault.Connection, error) 
 		}
 		next = c
 		next.ID, next.Kind, next.ConnectedAt, next.Generation = old.ID, old.Kind, old.ConnectedAt, old.Generation
-		next.Attempt.Fence = old.Attempt.Fence
+		next.Attempt.Fence, next.WindowMax = old.Attempt.Fence, max(old.WindowMax, c.WindowMax)
+		next = foreseen(next, live, time.Time{})
 		if err := vault.Connections.Delete(tx, c.ID); err != nil {
 			return err
 		}
@@ -256,8 +271,9 @@ func (k *Keeper) replace(h *held, c vault.Connection) (vault.Connection, error) 
 		return c, &Error{Kind: Storage, Connection: h.id, Code: CauseStorage, Err: err}
 	}
 	next.ReceivedAt = c.ReceivedAt // with its monotonic reading
+	h.reopen()
 	k.show(h, currentOf(next))
-	h.unsaved, h.doubt = nil, false
+	h.unsaved, h.doubt, h.doubts = nil, false, doubts{}
 	h.mu.Lock()
 	h.calm()
 	h.mu.Unlock()
@@ -276,21 +292,31 @@ func refusal(err error) *Error {
 	return &Error{Kind: v.kind, Code: v.cause, Err: err}
 }
 
-// discard revokes what a refused redemption brought and forgets its pending record.
-func (k *Keeper) discard(live *platform.Live, pending vault.Connection, answer oauth.Answer) {
-	k.revokeAnswer(live, answer)
-	err := k.vault.Update(func(tx *vault.Tx) error { return vault.Connections.Delete(tx, pending.ID) })
-	if err != nil {
+// discard forgets the pending record of a refused redemption; what it brought goes into the outbox in the same transaction.
+func (k *Keeper) discard(pending vault.Connection) {
+	token, received := newest(pending)
+	r := revocation(platform.EndingRevoke, pending, token, received)
+	err := k.vault.Update(func(tx *vault.Tx) error {
+		if err := vault.Connections.Delete(tx, pending.ID); err != nil || r.ID == "" {
+			return err
+		}
+		next := r
+		return vault.Revocations.Put(tx, next.ID, &next)
+	})
+	switch {
+	case err != nil:
 		k.log.Error("pending redemption not deleted", "connection", pending.ID, "error", err)
+		k.surrender(pending, token, received)
+	case r.ID != "":
+		k.attempt(r.ID, false)
 	}
 }
 
 // forget ends a redemption that an earlier process left in the middle: nobody was told that it succeeded.
 func (k *Keeper) forget(pending vault.Connection) {
-	live, err := k.platforms.Get(pending.Platform)
-	if err != nil {
+	if _, err := k.platforms.Get(pending.Platform); err != nil {
 		k.log.Warn("pending redemption of an unknown platform", "connection", pending.ID, "platform", pending.Platform)
 		return
 	}
-	k.discard(live, pending, oauth.Answer{Status: pending.RawStatus, Body: pending.Raw, ReceivedAt: pending.Attempt.SentAt})
+	k.discard(pending)
 }

@@ -98,7 +98,7 @@ func TestRedeemRefuses(t *testing.T) {
 			if n := b.sandbox.Count(sandbox.EndpointExchange); n != 1 {
 				t.Errorf("the code was sent %d times", n)
 			}
-			if n := b.sandbox.Count(sandbox.EndpointRevoke); n != c.revoked {
+			if n := b.revocations(); n != c.revoked {
 				t.Errorf("%d revocations, want %d", n, c.revoked)
 			}
 			if views, _ := b.keeper.List("p1"); len(views) != 0 || b.records() != 0 {
@@ -175,7 +175,7 @@ func TestReconnectInPlace(t *testing.T) {
 		_, err := again(alex, b.a)
 		wantKind(t, err, tokens.WrongPerson, tokens.CauseWrongPerson)
 		b.wantUntouched(before)
-		if n := b.sandbox.Count(sandbox.EndpointRevoke); n != 1 {
+		if n := b.revocations(); n != 1 {
 			t.Errorf("%d revocations of the stray tokens", n)
 		}
 	})
@@ -211,7 +211,7 @@ func TestReconnectInPlace(t *testing.T) {
 		b.sandbox.Revoke("", "")
 		old := b.fresh("p1", id)
 		_, err := b.keeper.Refused(context.Background(), old)
-		wantKind(t, err, tokens.ReconnectNeeded, tokens.CauseInvalidGrant)
+		wantKind(t, err, tokens.ReconnectNeeded, tokens.CauseSessionEnded)
 		_, err = again(robin, b.a)
 		must(t, err)
 		wantState(t, b.view("p1", id), tokens.StateConnected, "")
@@ -323,7 +323,7 @@ func TestNoAuditNoConnection(t *testing.T) {
 	must(t, b.audit.Close())
 	_, err := b.keeper.Redeem(context.Background(), r)
 	wantKind(t, err, tokens.Storage, tokens.CauseStorage)
-	if b.records() != 0 || b.sandbox.Count(sandbox.EndpointRevoke) != 1 {
-		t.Errorf("%d records, %d revocations", b.records(), b.sandbox.Count(sandbox.EndpointRevoke))
+	if b.records() != 0 || b.revocations() != 1 {
+		t.Errorf("%d records, %d revocations", b.records(), b.revocations())
 	}
 }

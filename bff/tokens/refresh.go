@@ -19,26 +19,34 @@ const wireDeadline = 10 * time.Second
 // refresh renews one connection's token; the caller holds its turn. The steps, each durable before the next:
 //
 //  1. re-read the record and ask again whether it is needed;
-//  2. write the intent (phase inflight). What cannot be stored is not asked for: no intent, no request;
-//  3. one wire attempt, never repeated here;
-//  4. store the raw answer (phase answered);
-//  5. parse it, check it like the first, publish it.
+//  2. see whether the refresh token may be presented: after an attempt whose outcome is unknown that depends on how the
+//     platform rotates, and on what introspection says (doubt.go);
+//  3. write the intent (phase inflight). What cannot be stored is not asked for: no intent, no request;
+//  4. one wire attempt;
+//  5. store the raw answer (phase answered);
+//  6. parse it, check it like the first, publish it.
 //
-// A record found in phase answered starts at step 5, whoever left it there. One found in phase inflight has an unknown
-// outcome: the platform may have rotated the refresh token and the answer is lost; see mayReplay.
+// A record found in phase answered starts at step 6, whoever left it there.
 func (k *Keeper) refresh(h *held, why reason) error {
 	c, err := k.read(h)
 	if err != nil {
 		return err
 	}
+	if k.tooLate(h, c) {
+		return ended(h.id, h.now.Load())
+	}
+	h.trigger = why.trigger
 	h.doubt = h.doubt || c.Phase == phaseInflight && h.unsaved == nil
-	waiting := h.unsaved != nil || c.Phase == phaseAnswered
+	waiting := h.unsaved != nil || c.Phase != ""
 	if !waiting && !why.needed(h.now.Load(), time.Now()) {
 		return nil
 	}
 	live, err := k.platforms.Get(c.Platform)
 	if err != nil {
 		return k.failed(h, c, verdict{kind: Misconfigured, cause: CauseUnknownSystem, phase: c.Phase}, err)
+	}
+	if why.probe != "" && !waiting {
+		return k.look(h, c, live, why)
 	}
 	answer, err := k.answer(h, &c, live, why)
 	if err != nil {
@@ -57,10 +65,39 @@ func (k *Keeper) answer(h *held, c *vault.Connection, live *platform.Live, why r
 		return k.reread(h, c, live, why)
 	case c.Refresh.Empty():
 		return oauth.Answer{}, k.end(h, *c, CauseNoRefresh)
-	case c.Phase == phaseInflight && !mayReplay(c.Kind):
-		return oauth.Answer{}, k.failed(h, *c, verdict{kind: Unavailable, cause: CauseNoAnswer, phase: phaseInflight}, nil)
 	}
-	return k.ask(h, c, live, why)
+	answer, err := k.offer(h, c, live, why)
+	if !h.lost || time.Since(h.sent) > atOnce {
+		return answer, err
+	}
+	// Where that is safe the token is presented once more at once: whoever waits need not know.
+	now, failure := k.read(h)
+	if m, _ := k.move(h, now, live, time.Now()); failure != nil || m != replay {
+		return answer, err
+	}
+	*c = now
+	return k.offer(h, c, live, why)
+}
+
+// atOnce is how soon an answer must have been lost for the request to be repeated in the same flight: a platform that
+// hangs is not asked twice by one caller.
+const atOnce = 3 * time.Second
+
+// offer presents the refresh token once, if that may be done now.
+func (k *Keeper) offer(h *held, c *vault.Connection, live *platform.Live, why reason) (oauth.Answer, error) {
+	h.lost = false
+	m, left := k.move(h, *c, live, time.Now())
+	if m != wait && m != stay {
+		if err := k.admit(h, live, why); err != nil {
+			return oauth.Answer{}, err
+		}
+		m, left = k.move(h, *c, live, time.Now()) // the wait for the permit may have outlasted a leeway
+	}
+	steps, err := k.resolve(h, c, live, m, left)
+	if err != nil {
+		return oauth.Answer{}, err
+	}
+	return k.ask(h, c, live, steps)
 }
 
 // reread gives the stored answer. Its time of receipt was not stored; the time of sending is earlier, so its token ends
@@ -74,33 +111,44 @@ func (k *Keeper) reread(h *held, c *vault.Connection, live *platform.Live, why r
 	next := *c
 	next.Refresh = kept(token.Refresh, c.Refresh)
 	next.Phase, next.Raw, next.RawStatus = "", secret.String{}, 0
-	if err := k.put(&next); err != nil {
+	next.Reuses, next.DoubtSince = 0, time.Time{}
+	step := vault.Step{What: StepRecovered, Trigger: h.trigger, Parent: k.fingerprint(c.Refresh), Child: k.fingerprint(next.Refresh)}
+	if err := k.put(&next, step); err != nil {
 		return oauth.Answer{}, k.unstored(h, err)
 	}
 	*c, h.doubt = next, false
 	return k.answer(h, c, live, why)
 }
 
-// ask makes the one wire attempt between the durable intent and the durable answer.
-func (k *Keeper) ask(h *held, c *vault.Connection, live *platform.Live, why reason) (oauth.Answer, error) {
-	if err := k.admit(h, live, why); err != nil {
-		return oauth.Answer{}, err
-	}
+// ask makes the one wire attempt between the durable intent and the durable answer. Its deadline counts from the intent,
+// so that a later process knows when nothing of it can be under way any more.
+func (k *Keeper) ask(h *held, c *vault.Connection, live *platform.Live, steps []vault.Step) (oauth.Answer, error) {
+	now := time.Now()
 	intent := *c
 	intent.Phase = phaseInflight
-	intent.Attempt = vault.RefreshAttempt{ID: rand.Text(), SentAt: time.Now(), Node: k.node, Fence: c.Attempt.Fence + 1}
-	if err := k.put(&intent); err != nil {
+	intent.Attempt = vault.RefreshAttempt{ID: rand.Text(), SentAt: now, Node: k.node, Fence: c.Attempt.Fence + 1}
+	intent.Reuses++
+	if intent.DoubtSince.IsZero() {
+		intent.DoubtSince, h.doubted = now, now
+	}
+	if err := k.put(&intent, steps...); err != nil {
 		return oauth.Answer{}, k.unstored(h, err)
 	}
-	*c = intent
-	ctx, cancel := context.WithTimeout(context.Background(), wireDeadline)
+	*c, h.sent = intent, now
+	ctx, cancel := context.WithDeadline(context.Background(), now.Add(wireDeadline))
 	defer cancel()
 	answer, err := live.OAuth.Refresh(ctx, c.Refresh)
 	k.heard(h, live, answer, err)
-	if err != nil {
-		return oauth.Answer{}, k.failed(h, *c, judge(err), err)
+	if err == nil {
+		return answer, k.keepRaw(h, c, answer)
 	}
-	return answer, k.keepRaw(h, c, answer)
+	v := judge(err)
+	if h.lost = v.phase == phaseInflight; h.lost {
+		h.doubt = true
+	} else {
+		c.Reuses--
+	}
+	return oauth.Answer{}, k.failed(h, *c, v, err)
 }
 
 // keepRaw stores the answer before anybody reads it. What the vault does not take stays in memory, and the next flight
@@ -116,18 +164,6 @@ func (k *Keeper) keepRaw(h *held, c *vault.Connection, answer oauth.Answer) erro
 	}
 	h.unsaved = &answer
 	return k.unstored(h, err)
-}
-
-// mayReplay says whether the stored refresh token may be presented again although an earlier attempt's outcome is
-// unknown. It is safe with a platform that does not rotate (K0, O0), and so far the only way with one whose kind is not
-// known. No kind is learned yet: once it is, by a read-only introspection, every rotating kind and an unknown one must be
-// probed here before anything is replayed. The current access token works on meanwhile.
-func mayReplay(kind string) bool {
-	switch kind {
-	case "", "K0", "O0":
-		return true
-	}
-	return false
 }
 
 // read gives the connection's record, or an Error of kind NotFound, ReconnectNeeded (it is damaged) or Storage.

@@ -133,11 +133,11 @@ func TestT050InvalidGrant(t *testing.T) {
 		b.sandbox.Revoke("", b.a)
 		pass(due)
 		old := b.fresh("p1", id) // still in its last 30 s
-		wantState(t, b.view("p1", id), tokens.StateReconnect, tokens.CauseInvalidGrant)
+		wantState(t, b.view("p1", id), tokens.StateReconnect, tokens.CauseSessionEnded)
 		if c := b.record(id); !c.Refresh.Empty() || c.Access.Empty() || c.State != tokens.StateReconnect || c.Phase != "" {
 			t.Errorf("the record has state %q, phase %q", c.State, c.Phase)
 		}
-		b.wantEvents("reconnect_needed", tokens.CauseInvalidGrant)
+		b.wantEvents("reconnect_needed", tokens.CauseSessionEnded)
 		for range 5 {
 			pass(5 * time.Second)
 			if lease := b.fresh("p1", id); !lease.Access.Equal(old.Access) {
@@ -147,7 +147,7 @@ func TestT050InvalidGrant(t *testing.T) {
 		pass(10 * time.Second)
 		for range 3 {
 			_, err := b.keeper.Fresh(context.Background(), "p1", id)
-			wantKind(t, err, tokens.ReconnectNeeded, tokens.CauseInvalidGrant)
+			wantKind(t, err, tokens.ReconnectNeeded, tokens.CauseSessionEnded)
 			pass(time.Minute)
 		}
 		if n := b.refreshes(); n != 1 {
@@ -158,7 +158,7 @@ func TestT050InvalidGrant(t *testing.T) {
 		}
 		b.restart()
 		_, err := b.keeper.Fresh(context.Background(), "p1", id)
-		wantKind(t, err, tokens.ReconnectNeeded, tokens.CauseInvalidGrant)
+		wantKind(t, err, tokens.ReconnectNeeded, tokens.CauseSessionEnded)
 	})
 }
 
@@ -246,7 +246,7 @@ func TestPlatformDown(t *testing.T) {
 		{"malformed", func(s *sandbox.Sandbox) {
 			s.Answer(sandbox.EndpointRefresh, sandbox.Canned{Body: `{"access_token":`}, 99)
 		}, tokens.CauseNoAnswer, "inflight"},
-		{"slow", func(s *sandbox.Sandbox) { s.Slow(sandbox.EndpointRefresh, time.Minute, 99) }, tokens.CauseNoAnswer, "inflight"},
+		{"slow", func(s *sandbox.Sandbox) { s.Hang(sandbox.EndpointRefresh, 99) }, tokens.CauseNoAnswer, "inflight"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -332,7 +332,7 @@ func TestWrongAnswers(t *testing.T) {
 					t.Fatal("the wrong token was handed out")
 				}
 				wantState(t, b.view("p1", id), c.state, c.cause)
-				if n := b.sandbox.Count(sandbox.EndpointRevoke); n != c.revoked {
+				if n := b.revocations(); n != c.revoked {
 					t.Errorf("%d revocations", n)
 				}
 				pass(gone - due)

@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 
 	"locum/bff/audit"
 	"locum/bff/oauth"
+	"locum/bff/platform"
 	"locum/bff/secret"
 	"locum/bff/vault"
 )
@@ -73,12 +75,15 @@ func (k *Keeper) failed(h *held, c vault.Connection, v verdict, cause error) err
 	if next.Phase == "" && h.doubt {
 		next.Phase = phaseInflight
 	}
+	if next.Phase == "" {
+		next.DoubtSince, h.doubted = time.Time{}, time.Time{}
+	}
 	if v.phase != phaseAnswered {
 		next.Raw, next.RawStatus = secret.String{}, 0
 	}
-	err := k.put(&next)
-	if h.gone.Load() {
-		return notFound(c.ID)
+	err := k.put(&next, k.failure(h, c, v))
+	if h.gone.Load() || errors.Is(err, vault.ErrConflict) {
+		return k.overtaken(h)
 	}
 	if err != nil {
 		k.log.Error("state of a connection not stored", "connection", c.ID, "state", next.State, "error", err)
@@ -89,28 +94,86 @@ func (k *Keeper) failed(h *held, c vault.Connection, v verdict, cause error) err
 		k.note(audit.Event{Kind: "refresh_failed", Code: v.cause}, next)
 	}
 	k.log.Warn("refresh did not succeed", "connection", c.ID, "platform", c.Platform, "cause", v.cause, "error", cause)
-	return &Error{Kind: v.kind, Connection: c.ID, Code: v.cause, Err: cause}
+	return &Error{Kind: v.kind, Connection: c.ID, Code: v.cause, RetryAfter: k.patience(h, next), Err: cause}
 }
 
-// end closes the chain: the refresh token is erased, the current access token serves to its own end (T050).
-func (k *Keeper) end(h *held, c vault.Connection, cause string) error {
+// failure is the step of an attempt that came to nothing.
+func (k *Keeper) failure(h *held, c vault.Connection, v verdict) vault.Step {
+	s := vault.Step{What: StepFailed, Trigger: h.trigger, Code: v.cause}
+	if v.phase == phaseInflight && v.cause == CauseNoAnswer {
+		s.What, s.Parent = StepNoAnswer, k.fingerprint(c.Refresh)
+	}
+	return s
+}
+
+// patience is how long a connection in doubt has to wait before anything can be done about it, and no less than a failing
+// one has to; 0 when nothing is in doubt.
+func (k *Keeper) patience(h *held, c vault.Connection) time.Duration {
+	live, err := k.platforms.Get(c.Platform)
+	if err != nil || c.Phase != phaseInflight {
+		return 0
+	}
+	m, left := k.move(h, c, live, time.Now())
+	if m != wait {
+		return 0
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.delay = min(max(backoffFirst, 2*h.delay), backoffLast)
+	return max(left, h.delay)
+}
+
+// end closes the chain: the refresh token is erased, the current access token serves to its own end (T050). steps are what
+// led to it.
+func (k *Keeper) end(h *held, c vault.Connection, cause string, steps ...vault.Step) error {
 	next := c
 	next.State, next.Cause = StateReconnect, cause
 	next.Refresh, next.RefreshExpiresIn = secret.String{}, 0
 	next.Phase, next.Raw, next.RawStatus = "", secret.String{}, 0
-	if err := k.put(&next); err != nil {
+	next.Reuses, next.DoubtSince = 0, time.Time{}
+	steps = append(steps, vault.Step{What: StepEnded, Trigger: h.trigger, Code: cause, Parent: k.fingerprint(c.Refresh)})
+	if err := k.put(&next, steps...); err != nil {
 		return k.unstored(h, err)
 	}
+	h.doubt, h.doubted = false, time.Time{}
 	k.show(h, h.now.Load().in(next.State, next.Cause))
 	k.note(audit.Event{Kind: "reconnect_needed", Code: cause}, next)
 	k.log.Warn("connection has ended", "connection", c.ID, "platform", c.Platform, "cause", cause)
 	return &Error{Kind: ReconnectNeeded, Connection: c.ID, Code: cause}
 }
 
+// refused ends a connection whose platform has said invalid_grant. What else it said, and what Locum knows, explains the
+// end and decides nothing; it may teach how the platform rotates, and the connections of the same login are asked about.
+func (k *Keeper) refused(h *held, c vault.Connection, live *platform.Live, said string) error {
+	now := time.Now()
+	cause, used := cmp.Or(live.EndOf(said), CauseInvalidGrant), false
+	switch {
+	case cause == CauseSuperseded, h.doubt && cause == CauseInvalidGrant:
+		used = true
+		if h.doubt {
+			cause = CauseLostAnswer
+		}
+	case cause == CauseDetached, cause == CauseUserDisabled, cause == CauseOtherClient, cause == CauseConsent:
+	case reached(c, now):
+		cause = CauseSessionMax
+	case unused(c, now):
+		cause = CauseExpired
+	}
+	err := k.end(h, c, cause)
+	if KindOf(err) != ReconnectNeeded {
+		return err
+	}
+	if used {
+		k.refusedReplay(live, c)
+	}
+	k.askSiblings(h, live, cause)
+	return err
+}
+
 // unstored is a vault that does not take a record. A record deleted or replaced meanwhile is no failure of the vault.
 func (k *Keeper) unstored(h *held, err error) error {
 	if errors.Is(err, vault.ErrNotFound) || errors.Is(err, vault.ErrConflict) {
-		return notFound(h.id)
+		return k.overtaken(h)
 	}
 	if errors.Is(err, vault.ErrIntegrity) {
 		return k.damaged(h, err)
@@ -127,6 +190,9 @@ func (k *Keeper) damaged(h *held, err error) error {
 	k.show(h, before.in(StateReconnect, CauseDamaged))
 	if before.view.State != StateReconnect {
 		k.note(audit.Event{Kind: "reconnect_needed", Code: CauseDamaged}, h.remembered())
+	}
+	if before.view.Cause != CauseDamaged {
+		k.jot(h.remembered(), vault.Step{What: StepDamaged, Trigger: h.trigger, Code: CauseDamaged})
 	}
 	k.log.Error("record of a connection is damaged", "connection", h.id, "platform", h.platform, "error", err)
 	return &Error{Kind: ReconnectNeeded, Connection: h.id, Code: CauseDamaged, Err: err}

@@ -12,7 +12,7 @@ import (
 )
 
 // TestT054Unused: a connection that nobody uses is not called connected for longer than its refresh token lives, by a
-// restart neither; and the first call learns from the platform itself that it has ended.
+// restart neither; and the first call learns from the platform itself that it has ended, by asking about the token.
 func TestT054Unused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, options{})
@@ -31,8 +31,8 @@ func TestT054Unused(t *testing.T) {
 		}
 		pass(3 * time.Minute) // Keycloak forgives two
 		_, err := b.keeper.Fresh(context.Background(), "p1", id)
-		wantKind(t, err, tokens.ReconnectNeeded, tokens.CauseInvalidGrant)
-		wantState(t, b.view("p1", id), tokens.StateReconnect, tokens.CauseInvalidGrant)
+		wantKind(t, err, tokens.ReconnectNeeded, tokens.CauseExpired)
+		wantState(t, b.view("p1", id), tokens.StateReconnect, tokens.CauseExpired)
 	})
 }
 
