@@ -46,7 +46,7 @@ func (s *Server) streamEvents(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderContentType, eventStream)
 	c.Set("X-Accel-Buffering", "no") // nginx would keep events back
 	if !takesStream(c) {
-		return c.Send(s.briefly())
+		return c.Send(s.briefly(e.session.Practitioner))
 	}
 	subscription, err := s.events.Subscribe(e.session.Practitioner, e.session.ID)
 	switch {
@@ -69,8 +69,8 @@ func takesStream(c *fiber.Ctx) bool {
 }
 
 // briefly is a whole stream for who takes none: who is there, and when to ask again.
-func (s *Server) briefly() []byte {
-	text := s.hello("")
+func (s *Server) briefly(practitioner string) []byte {
+	text := s.hello(s.events.Mark(practitioner))
 	return appendEvent(text, shared.EventBye, "", shared.Bye{Wait: int(streamWait / time.Second)})
 }
 

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"locum/bff"
 	"locum/bff/account"
@@ -24,12 +25,14 @@ import (
 )
 
 // Options of a demo. Listen is Locum's own address, "localhost:8080" when empty; port 0 picks one. Dir holds the data
-// and is kept; empty means a temporary directory that Close removes. Verbose logs at debug level where Log is nil.
+// and is kept; empty means a temporary directory that Close removes. Verbose logs at debug level where Log is nil. Stream is
+// how long a stream of events lasts, where it is not the ordinary time.
 type Options struct {
 	Listen  string
 	Dir     string
 	Log     *slog.Logger
 	Verbose bool
+	Stream  time.Duration
 }
 
 // Person is a demo practitioner who may sign in to Locum. The password is new at every start.
@@ -146,7 +149,7 @@ func (d *Demo) open(ln net.Listener, o Options) error {
 		return err
 	}
 	d.People = newPeople()
-	if d.Server, err = bff.Open(cfg, bff.Options{Log: logger(o), Demo: &bff.Demo{Cards: cards(d.People)}}); err != nil {
+	if d.Server, err = bff.Open(cfg, bff.Options{Log: logger(o), Stream: o.Stream, Demo: &bff.Demo{Cards: cards(d.People)}}); err != nil {
 		return err
 	}
 	return errors.Join(d.register(), d.admit())

@@ -106,6 +106,13 @@ func (h *Hub) mark(practitioner string) string {
 	return h.boot + "-" + strconv.FormatUint(h.changes[practitioner], 36)
 }
 
+// Mark is a practitioner's place in the order of changes, for who asks now and then instead of listening.
+func (h *Hub) Mark(practitioner string) string {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.mark(practitioner)
+}
+
 // drop takes a subscription from those that are told. The caller holds the lock.
 func (h *Hub) drop(s *Subscription) {
 	forget(h.people, s.practitioner, s)
