@@ -10,6 +10,7 @@ func DocumentLanguage() string { return words.Languages[0] }
 // Outside a browser there is nothing to act on: a rendered page and a component test need no document.
 
 func leave(string)             {}
+func blank()                   {}
 func turnTo(string)            {}
 func keep(string, string)      {}
 func kept(string) string       { return "" }

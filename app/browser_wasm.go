@@ -24,6 +24,9 @@ func browserLocale() string { return js.Global().Get("navigator").Get("language"
 // leave navigates the whole document: it drops everything that this page held in memory.
 func leave(url string) { js.Global().Get("location").Call("assign", url) }
 
+// blank hides whatever the document shows.
+func blank() { js.Global().Get("document").Get("body").Set("hidden", true) }
+
 // turnTo replaces the current page by another of the app, without a new entry in the history: go-app listens to popstate.
 func turnTo(path string) {
 	js.Global().Get("history").Call("replaceState", nil, "", path)

@@ -30,7 +30,15 @@ func (p *connectionsPage) OnNav(ctx ui.Context) {
 	defer p.shell.caught()
 	p.connectionsState = connectionsState{}
 	if p.arrive(ctx, p.shell.words.Connections.Title) {
+		p.changed = p.renew
 		p.load()
+	}
+}
+
+// renew shows the connections as they are now.
+func (p *connectionsPage) renew() {
+	if p.loaded {
+		p.list = p.shell.knownConnections()
 	}
 }
 

@@ -69,12 +69,15 @@ func (p *page) drawHeader() part {
 			when(name != "", func() part {
 				return tag("span.who-name@practitioner").attr("title", words.Fill(w.SignedIn, "name", name)).text(name)
 			}),
-			tag("form[method=post]").attr("action", shared.PathSignOut).class("sign-out").body(
+			tag("form[method=post]").attr("action", shared.PathSignOut).class("sign-out").on("submit", p.shell, p.signingOut, "sign-out").body(
 				tag("button.button.button-quiet[type=submit]@sign-out").text(w.SignOut),
 			),
 		),
 	)
 }
+
+// signingOut notes that the browser is about to leave: what it hears meanwhile must not stop it.
+func (p *page) signingOut(ui.Context, ui.Event) { p.shell.signingOut = true }
 
 // skip moves the keyboard over the header. An anchor would be a navigation to go-app, and load everything again.
 func (p *page) skip(ui.Context, ui.Event) { focus(idMain) }
@@ -114,12 +117,22 @@ func (p *page) drawClinicBar() part {
 	}
 	return bar.body(
 		name.text(known.Clinic.Name),
+		p.drawState(known),
 		tag("nav.nav").attr("aria-label", known.Clinic.Name).body(
 			p.drawLink("nav-schedule", "/schedule/"+id, w.Schedule, p.name == shared.PageSchedule),
 			p.drawLink("nav-patients", "/patients/"+id, w.Patients, p.name != shared.PageSchedule),
 		),
 		p.drawBudget(p.shell.clinic(id)),
 	)
+}
+
+// drawState says in the bar what a connection shows, where that is not the ordinary.
+func (p *page) drawState(c shared.Connection) part {
+	if c.State == shared.StateConnected || c.State == shared.StateRefreshing {
+		return nil
+	}
+	return tag("a[href=/connections]").class("chip chip-connection-"+c.State).test("clinic-state").attr("data-state", c.State).
+		text(p.shell.words.ConnectionState(c.State).Title)
 }
 
 func (p *page) drawBudget(c *clinic) part {

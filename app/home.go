@@ -39,8 +39,28 @@ func (p *homePage) OnNav(ctx ui.Context) {
 	defer p.shell.caught()
 	p.homeState = homeState{}
 	if p.arrive(ctx, p.shell.words.Home.Title) {
+		p.changed = p.renew
 		p.load()
 	}
+}
+
+// renew shows the connections as they are now, and looks at a clinic that can be looked at again.
+func (p *homePage) renew() {
+	if !p.loaded {
+		return
+	}
+	p.connections = p.shell.knownConnections()
+	for i, c := range p.connections {
+		if g, known := p.glances[c.ID]; i < glancesMost && usable(c) && (!known || g.fail != nil) {
+			p.glances[c.ID] = glance{}
+			p.look(c)
+		}
+	}
+}
+
+// usable says whether a connection can be called at all.
+func usable(c shared.Connection) bool {
+	return c.State != shared.StateReconnect && c.State != shared.StateMisconfigured
 }
 
 func (p *homePage) load() {
@@ -52,7 +72,7 @@ func (p *homePage) load() {
 			}
 			p.loaded, p.connections, p.glances = true, list, map[string]glance{}
 			for i, c := range list {
-				if i < glancesMost && c.State != shared.StateReconnect && c.State != shared.StateMisconfigured {
+				if i < glancesMost && usable(c) {
 					p.look(c)
 				}
 			}

@@ -155,6 +155,7 @@ type clinic struct {
 	mu       sync.Mutex
 	budget   shared.Budget
 	budgeted bool
+	notedAt  time.Time // when an answer told the budget last
 	company  *company
 	names    map[string]remembered // by kind and id
 }
@@ -191,8 +192,22 @@ func (c *clinic) note(headers [2]string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if whole, ok := readAllowance(headers[1]); ok {
-		c.budget.Clinic, c.budgeted = whole, true
+		c.budget.Clinic, c.budgeted, c.notedAt = whole, true, time.Now()
 	}
+}
+
+// noted says whether an answer told the budget within a time.
+func (c *clinic) noted(within time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Since(c.notedAt) < within
+}
+
+// noteBudget takes the budget from elsewhere.
+func (c *clinic) noteBudget(whole shared.Allowance) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.budget.Clinic, c.budgeted = whole, true
 }
 
 // allowance is the clinic's budget as the last answer told it; false before the first.

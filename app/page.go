@@ -30,6 +30,7 @@ type page struct {
 	fail       *failure
 	failedAt   time.Time
 	again      func() // repeats what failed
+	changed    func() // takes up what the shell knows of the connections now; nil where the page shows none
 	tried      bool   // the one repetition without being asked has been made
 	notice     string // a quiet word that something has worked
 	noticeAt   time.Time
@@ -44,7 +45,7 @@ func (p *page) CompoID() string { return strconv.Itoa(p.serial) }
 func (p *page) arrive(ctx ui.Context, title string) bool {
 	p.ctx, p.mounted = ctx, true
 	p.generation++
-	p.busy, p.fail, p.again, p.tried, p.notice = 0, nil, nil, false, ""
+	p.busy, p.fail, p.again, p.changed, p.tried, p.notice = 0, nil, nil, nil, false, ""
 	p.params, p.query = nil, nil
 	ctx.Page().SetTitle(title + " · " + p.shell.words.Header.Product)
 	if !p.shell.live {

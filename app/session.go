@@ -24,6 +24,10 @@ func (s *shell) watch() {
 	listen(s.touched, "pointerdown", "keydown")
 	listen(s.seen, "visibilitychange")
 	neverRestored()
+	s.news = newNews(s, browserOutside())
+	listen(s.news.look, "visibilitychange", "online", "offline")
+	listen(s.news.leave, "pagehide")
+	go s.news.run()
 	go func() {
 		for second := 1; ; second++ {
 			time.Sleep(time.Second)
@@ -52,13 +56,18 @@ func (s *shell) touched() {
 func (s *shell) seen() {
 	if visible() {
 		go func() { defer s.caught(); s.askSession() }()
+		s.looked()
 	}
 }
 
-// askSession reads the session anew. Asking is not activity. It blocks.
+// askSession reads the session anew, which may be another person's by now. Asking is not activity. It blocks.
 func (s *shell) askSession() {
 	session, err := s.client.session()
 	if err != nil || s.page == nil {
+		return
+	}
+	if before := s.session.Practitioner.ID; before != "" && before != session.Practitioner.ID {
+		s.replaced()
 		return
 	}
 	s.page.dispatch(func() { s.session, s.sessionAt = session, time.Now() })

@@ -34,10 +34,13 @@ type shell struct {
 	crashed      bool
 	outdated     bool
 	leaving      bool
+	signingOut   bool // the form has been sent: the browser leaves by itself
 	watching     bool
+	news         *news // nil until it is watched
 
-	mu      sync.Mutex
-	clinics map[string]*clinic // by connection
+	mu        sync.Mutex
+	clinics   map[string]*clinic // by connection
+	rereading rereading
 }
 
 // newShell makes the shell of one document. Nothing is asked before the first page arrives.
@@ -47,11 +50,32 @@ func newShell(w *words.Words, send func(request) (response, error), live bool) *
 	return s
 }
 
-// signedOut leaves for the sign-in page. The document goes, and all that it held goes with it.
+// leaveWait is how long a sign-out by the form may take before the page leaves by itself: to do so at once would break off
+// the request that signs out.
+const leaveWait = 3 * time.Second
+
+// signedOut leaves for the sign-in page, as all other tabs do. The document goes, and all that it held goes with it; what
+// it showed is hidden at once.
 func (s *shell) signedOut() {
+	if s.leaving {
+		return
+	}
+	s.leaving = true
+	blank()
+	s.news.tellTabs()
+	if s.signingOut {
+		time.AfterFunc(leaveWait, func() { leave(shared.PathSignIn) })
+		return
+	}
+	leave(shared.PathSignIn)
+}
+
+// replaced starts anew where another person has signed in meanwhile: nothing that this document holds is for them.
+func (s *shell) replaced() {
 	if !s.leaving {
 		s.leaving = true
-		leave(shared.PathSignIn)
+		blank()
+		leave("/")
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"locum/bff/demo"
 	"locum/bff/sandbox"
+	"locum/shared"
 )
 
 // journal is a log that a test reads while the product writes it.
@@ -161,7 +162,11 @@ func checkReceived(t *testing.T, look needles, r *recorder) {
 		t.Errorf("an answer could not be read: %s", what)
 	}
 	proxied, size := 0, 0
+	told := map[string]int{}
 	for _, answer := range answers {
+		if name, event := strings.CutPrefix(answer.url, "event: "); event {
+			told[name]++
+		}
 		absent(t, look, "the headers of "+answer.url, []byte(answer.headers))
 		absent(t, look, "the body of "+answer.url, answer.body)
 		size += len(answer.body)
@@ -172,7 +177,10 @@ func checkReceived(t *testing.T, look needles, r *recorder) {
 	if proxied < 5 || size < 5<<20 {
 		t.Errorf("only %d proxied answers and %d bytes were recorded", proxied, size)
 	}
-	t.Logf("%d answers, %d of them proxied, %d bytes", len(answers), proxied, size)
+	if told[shared.EventHello] == 0 || told[shared.EventBudget] == 0 || told[shared.EventConnection] == 0 {
+		t.Errorf("of the streams only %v was recorded", told)
+	}
+	t.Logf("%d answers, %d of them proxied, %d bytes; of events %v", len(answers), proxied, size, told)
 }
 
 func checkFiles(t *testing.T, look needles, dir string) {

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 
 	"github.com/chromedp/cdproto/fetch"
@@ -9,6 +10,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/storage"
 	"github.com/chromedp/chromedp"
+
+	"locum/shared"
 )
 
 // received is one answer as the browser got it: headers and body, before any script saw it.
@@ -48,7 +51,26 @@ func (b *browser) record(origin string) *recorder {
 		}
 	})
 	b.t.Cleanup(r.end)
+	b.hear(ctx, r)
 	return r
+}
+
+// hear records what streams of events say, each event as an answer of its own.
+func (b *browser) hear(ctx context.Context, r *recorder) {
+	b.t.Helper()
+	if _, err := chromedp.Call(b.ctx, network.Enable, network.EnableParams{}); err != nil {
+		b.t.Fatalf("record: %v", err)
+	}
+	err := chromedp.Listen(ctx, func(event any) {
+		if e, ok := event.(*network.EventEventSourceMessageReceived); ok {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.answers = append(r.answers, received{url: "event: " + e.EventName, headers: e.EventID, body: []byte(e.Data)})
+		}
+	})
+	if err != nil {
+		b.t.Fatalf("record: %v", err)
+	}
 }
 
 // end stops recording and waits for the last answer.
@@ -63,7 +85,8 @@ func (r *recorder) take(ctx context.Context, event fetch.EventRequestPaused) {
 		answer.headers += header.Name + ": " + header.Value + "\n"
 	}
 	redirect := event.ResponseStatusCode >= 300 && event.ResponseStatusCode < 400
-	if !redirect && event.ResponseErrorReason == "" {
+	stream := strings.HasSuffix(answer.url, shared.PathEvents) // it has no end to wait for: see hear
+	if !redirect && !stream && event.ResponseErrorReason == "" {
 		body, err := chromedp.Call(ctx, fetch.GetResponseBody, fetch.GetResponseBodyParams{RequestID: event.RequestID})
 		if err != nil {
 			r.miss(ctx, answer.url, err)
@@ -73,7 +96,8 @@ func (r *recorder) take(ctx context.Context, event fetch.EventRequestPaused) {
 	r.mu.Lock()
 	r.answers = append(r.answers, answer)
 	r.mu.Unlock()
-	if _, err := chromedp.Call(ctx, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: event.RequestID}); err != nil {
+	_, err := chromedp.Call(ctx, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: event.RequestID})
+	if err != nil && !stream { // a page that left meanwhile has given its stream up
 		r.miss(ctx, answer.url, err)
 	}
 }
