@@ -135,10 +135,19 @@ type Connections struct {
 }
 
 // Disconnected is the answer of DELETE /api/v1/connections/{connection}. Revoked says whether the platform confirmed
-// the revocation (RFC 7009); the connection is gone from Locum either way.
+// the end (RFC 7009); the connection is gone from Locum either way. Ending says more: one of the Ending constants.
 type Disconnected struct {
-	Revoked bool `json:"revoked"`
+	Revoked bool   `json:"revoked"`
+	Ending  string `json:"ending"`
 }
+
+// What became of a disconnected connection at its platform.
+const (
+	EndingRevoked   = "revoked"    // the platform takes its access no more
+	EndingSignedOut = "signed_out" // the platform ended the sign-in behind it
+	EndingPending   = "pending"    // the platform did not answer; Locum goes on asking
+	EndingExpires   = "expires"    // the platform was not asked; what is left there ends by itself, and nobody holds it
+)
 
 // Budget is what is left of a clinic's rate limits.
 type Budget struct {

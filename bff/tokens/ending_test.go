@@ -98,7 +98,8 @@ func TestDisconnect(t *testing.T) {
 		t.Errorf("the record is still there: %v", err)
 	}
 	requests := b.sandbox.Requests(sandbox.EndpointRevoke)
-	if len(requests) != 1 || requests[0].Form().Get("token") != c.Refresh.Reveal() || requests[0].Form().Get("token_type_hint") != "refresh_token" {
+	if len(requests) != 2 || requests[0].Form().Get("token") != c.Refresh.Reveal() || requests[0].Form().Get("token_type_hint") != "refresh_token" ||
+		requests[1].Form().Get("token") != c.Access.Reveal() || requests[1].Form().Get("token_type_hint") != "access_token" {
 		t.Errorf("%d revocations", len(requests))
 	}
 	_, err = b.keeper.Fresh(context.Background(), "p1", id)

@@ -65,6 +65,9 @@ func carry(r *vault.Revocation, token oauth.Token, received time.Time) {
 	if ends := received.Add(life + revocationSlack); life > 0 && ends.Before(r.GiveUpAt) {
 		r.GiveUpAt = ends
 	}
+	if r.GiveUpAt.Before(r.CreatedAt) { // it has ended; or the clock was set back
+		r.GiveUpAt = r.CreatedAt
+	}
 }
 
 // verdicts on an answer to a revocation (RFC 7009 §2.2).
