@@ -130,7 +130,7 @@ func (b *bench) tokensFail(one *browser, n int) {
 		switch n {
 		case 0:
 			b.sandbox.Fail(where, http.StatusInternalServerError, 3)
-		case 1:
+		case 8: // the last: after it the platform is left alone
 			b.sandbox.Fail(where, http.StatusTooManyRequests, 3)
 		case 2:
 			b.sandbox.Fail(where, http.StatusUnauthorized, 3)
@@ -146,7 +146,7 @@ func (b *bench) tokensFail(one *browser, n int) {
 		case 7:
 			b.sandbox.Answer(where, sandbox.Canned{Status: http.StatusOK, Header: json,
 				Body: `{"access_token":"eyJ` + marked + `.` + marked + `.` + marked + `","token_type":"` + marked + `","expires_in":` + counted + `,"keys":[{"kid":"` + marked + `"}]}`}, 3)
-		case 8:
+		case 1:
 			b.sandbox.Answer(where, sandbox.Canned{Status: http.StatusFound, Header: map[string]string{"Location": "https://evil.test/?" + marked}, Body: marked}, 3)
 		}
 	}

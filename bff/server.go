@@ -199,12 +199,13 @@ func readTLS(files *config.TLS) (*tls.Config, error) {
 }
 
 // Serve answers on ln until ctx ends, then takes no new connection and finishes what was begun. It speaks TLS where that
-// is configured.
+// is configured. While it serves, connections are kept alive in the background.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	ln = s.newGate(ln)
 	if s.tls != nil {
 		ln = tls.NewListener(ln, s.tls)
 	}
+	s.tokens.Start()
 	served := make(chan error, 1)
 	go func() { served <- s.http.Serve(ln) }()
 	select {
@@ -216,6 +217,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	case <-ctx.Done():
 	}
 	s.endCalls()
+	s.tokens.Halt()
 	s.events.Close()
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWait)
 	defer cancel()

@@ -218,6 +218,19 @@ func (m *Manager) Alive(id, practitioner string) bool {
 	return e != nil && e.Practitioner == practitioner && m.alive(e.Session, time.Now())
 }
 
+// SignedIn says whether the practitioner has a live session, in whatever browser.
+func (m *Manager) SignedIn(practitioner string) bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	now := time.Now()
+	for _, e := range m.live {
+		if e.Practitioner == practitioner && m.alive(e.Session, now) {
+			return true
+		}
+	}
+	return false
+}
+
 // Remaining says how long the session may still be idle, and how long it may live in any case; never negative.
 func (m *Manager) Remaining(s Session) (idle, absolute time.Duration) {
 	m.mu.RLock()

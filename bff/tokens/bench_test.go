@@ -43,6 +43,7 @@ type bench struct {
 	vault     *vault.Vault
 	audit     *audit.Log
 	platforms *platform.Registry
+	options   options
 	keeper    *tokens.Keeper
 }
 
@@ -52,6 +53,10 @@ type options struct {
 	openID  bool
 	refresh platform.RefreshPolicy
 	mute    bool // the platform has no introspection endpoint
+	keep    bool // connections are kept alive in the background
+
+	signedIn func(practitioner string) bool
+	notify   func(practitioner, connection, state, cause string)
 }
 
 func newBench(t testing.TB, o options) *bench {
@@ -65,7 +70,7 @@ func newBench(t testing.TB, o options) *bench {
 	must(t, vault.CreateKeyFile(filepath.Join(dir, "master.key")))
 	key, err := vault.ReadKeyFile(filepath.Join(dir, "master.key"))
 	must(t, err)
-	b := &bench{t: t, sandbox: s, a: s.Clinics()[0].URL, b: s.Clinics()[1].URL, dir: dir, key: key}
+	b := &bench{t: t, sandbox: s, a: s.Clinics()[0].URL, b: s.Clinics()[1].URL, dir: dir, key: key, options: o}
 	b.setSecret(s.Clients()[0].Secret)
 	b.platforms, err = platform.NewRegistry([]*platform.Platform{
 		b.platform(jane, sandbox.RealmSandbox, o), b.platform(production, sandbox.RealmProduction, o),
@@ -114,8 +119,13 @@ func (b *bench) open() {
 func (b *bench) openKeeper() {
 	b.t.Helper()
 	var err error
-	b.keeper, err = tokens.New(tokens.Config{Vault: b.vault, Platforms: b.platforms, Audit: b.audit})
+	b.keeper, err = tokens.New(tokens.Config{
+		Vault: b.vault, Platforms: b.platforms, Audit: b.audit, SignedIn: b.options.signedIn, Notify: b.options.notify,
+	})
 	must(b.t, err)
+	if b.options.keep {
+		b.keeper.Start()
+	}
 }
 
 func (b *bench) close() {

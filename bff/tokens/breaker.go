@@ -48,6 +48,7 @@ type lane struct {
 	cause     string
 	recovered time.Time // when it last closed
 	healed    bool      // closed, and the schedule has not heard of it
+	dark      bool      // opened, and the schedule has not heard of it
 	hurry     bool      // closed, and what has waited is not fresh yet
 }
 
@@ -140,7 +141,7 @@ func (l *lane) open(o outcome, now time.Time) {
 		last = refusedLast
 	}
 	if !l.failing {
-		l.failing, l.opened, l.delay = true, now, 0
+		l.failing, l.opened, l.delay, l.dark = true, now, 0, true
 	}
 	l.delay = min(max(downFirst, 2*l.delay), last)
 	l.next = now.Add(l.delay - rand.N(l.delay/4))
@@ -170,7 +171,7 @@ func (l *lane) came(since time.Time) bool {
 	return !l.failing && l.recovered.After(since)
 }
 
-// heals says once that the platform has come back, and calm that nothing waits any more.
+// heals says once that the platform has come back.
 func (l *lane) heals() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -179,6 +180,16 @@ func (l *lane) heals() bool {
 	return healed
 }
 
+// darkens says once that the platform has gone.
+func (l *lane) darkens() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	dark := l.failing && l.dark
+	l.dark = false
+	return dark
+}
+
+// calm says that nothing waits any more.
 func (l *lane) calm() {
 	l.mu.Lock()
 	l.hurry = false

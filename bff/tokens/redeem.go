@@ -277,6 +277,8 @@ func (k *Keeper) replace(h *held, c vault.Connection) (vault.Connection, error) 
 	h.mu.Lock()
 	h.calm()
 	h.mu.Unlock()
+	h.used.Store(int64(time.Since(k.born)))
+	k.plan(h, 0)
 	return next, nil
 }
 

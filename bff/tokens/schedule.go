@@ -17,6 +17,8 @@ const (
 	lastCall = 2 * time.Minute
 	// restless is the least time between two flights that the background begins for one connection.
 	restless = time.Second
+	// backoffIdle is how often the background tries what has failed again and again for the connection's own sake.
+	backoffIdle = 2 * time.Minute
 	// wakeEvery bounds each sleep of the background: the monotonic clock stands still while a machine sleeps.
 	wakeEvery = time.Minute
 	// jumped is how far the wall clock may run ahead of the monotonic one before everything is planned anew.
@@ -68,6 +70,7 @@ type schedule struct {
 	seed  maphash.Seed
 	wake  chan struct{} // room for one
 	last  time.Time     // of the last tick
+	dark  []*held       // found to be due while their platform is down
 	ticks int
 }
 
@@ -174,7 +177,10 @@ func (k *Keeper) tick(now time.Time) (next time.Time) {
 		}
 		next = sooner(next, l.serve(now))
 	}
-	chosen, at := k.choose(now)
+	chosen, dark, at := k.choose(now)
+	for _, h := range dark {
+		k.showDown(h, k.lanes[h.platform])
+	}
 	for _, h := range chosen {
 		// The permit is used, or given back by the flight.
 		_, _ = k.fly(h.held, reason{keep: true, seen: h.seen, trigger: triggerKeeper, permit: h.permit})
@@ -209,11 +215,13 @@ type chosen struct {
 	permit *permit
 }
 
-// choose moves what is due to its lane and takes out what may go; next is when it is to be asked again.
-func (k *Keeper) choose(now time.Time) (list []chosen, next time.Time) {
+// choose moves what is due to its lane and takes out what may go. dark are those that may not because their platform is
+// down, each named once; next is when to choose again.
+func (k *Keeper) choose(now time.Time) (list []chosen, dark []*held, next time.Time) {
 	s := &k.schedule
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.dark = nil
 	for len(s.later) > 0 && !now.Before(s.later[0].place.at) {
 		k.ripen(heap.Pop(&s.later).(*held), now)
 	}
@@ -224,7 +232,7 @@ func (k *Keeper) choose(now time.Time) (list []chosen, next time.Time) {
 	if len(s.later) > 0 {
 		next = sooner(next, s.later[0].place.at)
 	}
-	return list, next
+	return list, s.dark, next
 }
 
 // ripen puts a connection among those that are due in its lane, if it still is: it may have been used, or not, since it was
@@ -240,7 +248,7 @@ func (k *Keeper) ripen(h *held, now time.Time) {
 		h.place = place{at: deadline(h.now.Load(), now), due: true, lane: l}
 		heap.Push(k.schedule.due[l], h)
 		if l.isFailing() {
-			k.showDown(h, l)
+			k.schedule.dark = append(k.schedule.dark, h)
 		}
 	}
 }
@@ -263,6 +271,9 @@ func (k *Keeper) letGo(l *lane, now time.Time) (list []chosen, next time.Time) {
 		}
 		p, at := l.try(c, now)
 		if p == nil {
+			if l.darkens() {
+				k.schedule.dark = append(k.schedule.dark, *due...)
+			}
 			return list, at
 		}
 		heap.Pop(due)
@@ -297,8 +308,11 @@ func (k *Keeper) dueAt(h *held, now time.Time) (at time.Time, ok bool) {
 	}
 	h.mu.Lock()
 	flying, again, landed := h.flight != nil, h.notBefore, h.landed
-	if h.last == nil || k.lifted(h) {
+	switch {
+	case h.last == nil || k.lifted(h):
 		again = time.Time{}
+	case h.delay == backoffLast && !h.last.down:
+		again = landed.Add(backoffIdle)
 	}
 	h.mu.Unlock()
 	if flying { // it is planned when it lands
