@@ -18,8 +18,7 @@ type Life struct {
 	RetryAt time.Time // when Locum tries again by itself, after a failure
 	EndedAt time.Time // when it was disconnected
 	ToldTo  time.Time // until then Locum can explain the end
-	Kind    string    // platform.Kind*, how its platform rotates: configured or learned
-	Learned bool
+	Kind    string    // platform.Kind*, how its platform rotates: configured or learned; "" unknown
 	Policy  platform.RefreshPolicy
 	Steps   []vault.Step // the oldest first
 }
@@ -45,7 +44,8 @@ func (k *Keeper) Life(practitioner, connection string) (Life, error) {
 	switch {
 	case there:
 		life.View = h.shown(now)
-		life.Since, life.RetryAt = since(line.Steps, life.View.Cause), h.retryAt(now)
+		life.Since = since(line.Steps, life.View.Cause)
+		life.RetryAt = k.retryAt(h, now, &life.Since)
 		if life.View.Cause == CauseExpired {
 			life.Since = h.now.Load().keptUntil
 		}
@@ -61,7 +61,7 @@ func (k *Keeper) Life(practitioner, connection string) (Life, error) {
 		life.Remedy = Remedy{Next: NextConnect, By: ByPractitioner}
 	}
 	if live, err := k.platforms.Get(life.View.Platform); err == nil {
-		life.Policy = live.Refresh
+		life.Policy, life.Kind = live.Refresh, k.rotation(live).Kind
 	}
 	return life, nil
 }
@@ -79,12 +79,26 @@ func (l Life) since(now time.Time) time.Time {
 	return l.Since
 }
 
-// retryAt is when the connection's back-off ends; zero while it does not back off.
-func (h *held) retryAt(now time.Time) time.Time {
+// retryAt is when Locum asks again by itself: at the end of the connection's back-off, or of its platform's. Zero while
+// neither backs off. A connection that shows its platform's failure without having met it does so since the platform fails.
+func (k *Keeper) retryAt(h *held, now time.Time, since *time.Time) (at time.Time) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.last == nil || !h.notBefore.After(now) {
+	if h.last != nil && !k.lifted(h) {
+		at = h.notBefore
+	}
+	h.mu.Unlock()
+	if l := k.lanes[h.platform]; l != nil {
+		l.mu.Lock()
+		if l.failing {
+			at = latest(at, l.next)
+			if since.IsZero() && l.cause == h.now.Load().view.Cause {
+				*since = l.opened
+			}
+		}
+		l.mu.Unlock()
+	}
+	if !at.After(now) {
 		return time.Time{}
 	}
-	return h.notBefore
+	return at
 }
