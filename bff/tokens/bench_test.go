@@ -45,6 +45,7 @@ type bench struct {
 	platforms *platform.Registry
 	options   options
 	keeper    *tokens.Keeper
+	browser   *sandbox.Browser // of every authorization from now on; nil: a new one for each
 }
 
 // options change the bench before it opens.
@@ -158,7 +159,11 @@ func (b *bench) approve(practitioner, login, platformID, clinic string, change f
 	if change != nil {
 		change(&a)
 	}
-	callback, err := b.sandbox.Approve(live.OAuth.AuthorizationURL(oauth.AuthorizationRequest{
+	visit := b.sandbox.Approve
+	if b.browser != nil {
+		visit = b.browser.Approve
+	}
+	callback, err := visit(live.OAuth.AuthorizationURL(oauth.AuthorizationRequest{
 		State: a.State, Challenge: oauth.Challenge(a.Verifier), Nonce: nonce, Scopes: a.Scopes, Resource: clinic,
 	}), login, false)
 	must(b.t, err)

@@ -3,6 +3,7 @@ package tokens
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"locum/bff/oauth"
@@ -209,13 +210,14 @@ func (k *Keeper) postponed(h *held, c vault.Connection, left time.Duration) erro
 func (k *Keeper) unprobed(h *held, c vault.Connection, err error) error {
 	v := verdict{Unavailable, CauseNoAnswer, c.Phase}
 	var transport *oauth.TransportError
-	switch seen := judge(err); {
+	var response *oauth.ResponseError
+	switch {
 	case errors.As(err, &transport):
 		v.cause = CauseUnreachable
+	case errors.Is(err, oauth.ErrSecret), errors.As(err, &response) && response.Status == http.StatusUnauthorized:
+		v.kind, v.cause = Misconfigured, CauseInvalidClient
 	case c.Phase == phaseRestored:
 		v.cause = CauseRestored
-	case seen.kind == Misconfigured:
-		v.kind, v.cause = Misconfigured, seen.cause
 	}
 	k.jot(c, vault.Step{What: StepProbed, Trigger: h.trigger, Code: ProbeUnusable, Parent: k.fingerprint(c.Refresh)})
 	return k.failed(h, c, v, err)
@@ -224,7 +226,7 @@ func (k *Keeper) unprobed(h *held, c vault.Connection, err error) error {
 // unusable says whether introspection is of no use, rather than not to be had just now.
 func unusable(err error) bool {
 	var response *oauth.ResponseError
-	refused := errors.As(err, &response) && response.Status < 500 && response.Status != 429
+	refused := errors.As(err, &response) && response.Status < 500 && response.Status != http.StatusTooManyRequests
 	return refused || errors.Is(err, errUnproven) || errors.Is(err, oauth.ErrMalformed)
 }
 
