@@ -66,6 +66,7 @@ type current struct {
 	sid        string    // the login at the platform that it came of
 	unsettled  bool      // the last refresh did not come to its end: there is something to do, however fresh the token is
 	over       bool      // the platform has said that the login is: nothing but a new chain changes that (see logout.go)
+	foretold   bool      // another answer before this one has told the same absolute end
 	view       View
 }
 

@@ -228,6 +228,7 @@ func (k *Keeper) unindex(h *held) {
 // What a flight found that a logout has overtaken is not shown any more.
 func (k *Keeper) show(h *held, cur *current) {
 	before := h.now.Load()
+	cur.foretold = cur.foretells(before)
 	for before.over && cur.lease.Generation <= before.lease.Generation || !h.now.CompareAndSwap(before, cur) {
 		if before = h.now.Load(); before.over && cur.lease.Generation <= before.lease.Generation {
 			return

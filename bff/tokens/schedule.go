@@ -169,7 +169,6 @@ func (k *Keeper) run() {
 
 // tick does what is to be done now and says when there is something again; zero: when somebody says so.
 func (k *Keeper) tick(now time.Time) (next time.Time) {
-	k.schedule.ticks++
 	k.wokenUp(now)
 	for _, l := range k.lanes {
 		if l.heals() {
@@ -222,6 +221,7 @@ func (k *Keeper) choose(now time.Time) (list []chosen, dark []*held, next time.T
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dark = nil
+	s.ticks++
 	for len(s.later) > 0 && !now.Before(s.later[0].place.at) {
 		k.ripen(heap.Pop(&s.later).(*held), now)
 	}
@@ -346,10 +346,16 @@ func (k *Keeper) normally(h *held, l *lane, cur *current, now time.Time) (at tim
 	return idle, ok
 }
 
-// last says whether a token's end is the absolute end of its login as well: no refresh puts it off.
+// last says whether a token's end is the absolute end of its login as well, so that no refresh puts it off. One answer alone
+// does not say so: its refresh token may live shorter for another reason, and only the next one tells.
 func (cur *current) last(end time.Time) bool {
-	ends := cur.view.EndsAt
-	return !ends.IsZero() && !end.IsZero() && ends.Sub(end).Abs() < 5*time.Second
+	return cur.foretold && !end.IsZero() && cur.view.EndsAt.Sub(end).Abs() < 5*time.Second
+}
+
+// foretells says whether the same absolute end was known before this answer came.
+func (cur *current) foretells(before *current) bool {
+	same := !cur.view.EndsAt.IsZero() && cur.view.EndsAt.Sub(before.view.EndsAt).Abs() < time.Minute
+	return same && (before.foretold || !cur.received.Equal(before.received))
 }
 
 // idleAt is when a connection is refreshed that nobody uses: between two thirds and five sixths of its refresh token's life,
