@@ -22,6 +22,7 @@ import (
 const (
 	streamLife  = 55 * time.Second
 	streamBeat  = 15 * time.Second // proxies give up after a silence of a minute or so
+	streamLook  = time.Second      // for a caller who is gone: a write tells only at the second beat
 	streamRetry = time.Second
 	streamWait  = 15 * time.Second // until who was displaced, or can take no stream, asks again
 	eventStream = "text/event-stream"
@@ -59,7 +60,9 @@ func (s *Server) streamEvents(c *fiber.Ctx) error {
 		subscription.Close()
 		return session.ErrSignedOut
 	}
-	c.Context().Response.SetBodyStream(s.newStream(e, subscription), -1)
+	stream := s.newStream(e, subscription)
+	stream.caller = guestOf(c.Context())
+	c.Context().Response.SetBodyStream(stream, -1)
 	return nil
 }
 
@@ -90,6 +93,7 @@ type stream struct {
 	server       *Server
 	subscription *events.Subscription
 	session      session.Session
+	caller       *guest // nil: it came by another way than the gate
 	request      string
 	begun, ends  time.Time
 	spoke        time.Time // when something was last given out
@@ -128,26 +132,24 @@ func (r *stream) Read(p []byte) (n int, err error) {
 }
 
 // wait lets pass what time there is until the next thing that has to be said, and says it. A session that runs out is
-// nobody's deed: so its end is looked for when it is due, and asked for with every beat.
+// nobody's deed, and neither is a caller's leaving: so both are looked for.
 func (r *stream) wait() {
-	beat, idle := r.spoke.Add(r.server.bounds.beat), time.Now()
-	if left, _ := r.server.sessions.Remaining(r.session); left > 0 {
-		idle = idle.Add(left)
-	}
+	beat, now := r.spoke.Add(r.server.bounds.beat), time.Now()
+	left, _ := r.server.sessions.Remaining(r.session)
 	until := beat
-	for _, at := range []time.Time{idle, r.ends} {
+	for _, at := range []time.Time{now.Add(left), r.ends, now.Add(streamLook)} {
 		if at.Before(until) {
 			until = at
 		}
 	}
 	e, some := r.subscription.Next(until)
-	now := time.Now()
+	now = time.Now()
 	switch {
 	case some:
 		r.tell(e)
 	case !r.server.stillIn(r.session):
 		r.tell(events.Event{Kind: events.Ended})
-	case !now.Before(r.ends):
+	case !now.Before(r.ends), r.caller != nil && r.caller.stirs():
 		r.last(shared.EventBye, shared.Bye{})
 	case !now.Before(beat):
 		r.out = append(r.out, ":\n\n"...)

@@ -2,6 +2,7 @@ package bff_test
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -46,9 +47,13 @@ func (b browser) listen(more ...[2]string) *feed {
 	for _, line := range lines {
 		head += line[0] + ": " + line[1] + "\r\n"
 	}
-	conn := b.dial(head + "\r\n")
+	conn := b.dial("")
+	if b.cfg.TLS != nil {
+		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true, ServerName: "localhost"})
+	}
+	_, err := io.WriteString(conn, head+"\r\n")
+	must(b.t, err)
 	f := &feed{t: b.t, conn: conn, in: bufio.NewReader(conn)}
-	var err error
 	f.answer, err = http.ReadResponse(f.in, nil)
 	must(b.t, err)
 	f.lines = bufio.NewScanner(io.TeeReader(f.answer.Body, &f.raw))
@@ -294,9 +299,43 @@ func TestT085StreamsAreBounded(t *testing.T) {
 	}
 }
 
-// TestT085WhoLeavesAStream, by closing or by reading no more, holds it no longer than an answer may take; a steady one
-// outlives that time.
+// TestT085WhoLeavesAStream gives it back long before anything is written to them; and a next request on its connection
+// ends it, and is answered.
 func TestT085WhoLeavesAStream(t *testing.T) {
+	for _, scheme := range []string{"http", "https"} {
+		t.Run(scheme, func(t *testing.T) {
+			b := open(t, func(cfg *config.Config, o *bff.Options) {
+				o.BoundStreams(time.Minute, time.Minute, 64)
+				if scheme == "https" {
+					certificate, key := writeCertificate(t)
+					cfg.PublicURL.Scheme, cfg.TLS = "https", &config.TLS{CertFile: certificate, KeyFile: key}
+				}
+			})
+			one := b.signIn(loginOne)
+			gone, more := one.listen(), one.listen()
+			gone.until(shared.EventHello)
+			more.until(shared.EventHello)
+			b.settled(2)
+			must(t, gone.conn.Close())
+			b.settled(1)
+			_, err := io.WriteString(more.conn, "GET /healthz HTTP/1.1\r\nHost: "+b.cfg.PublicURL.Host+"\r\n\r\n")
+			must(t, err)
+			if e := more.until(shared.EventBye); e.data != `{"wait":0}` {
+				t.Errorf("%+v", e)
+			}
+			more.over()
+			if a := next(t, more.in); a.status != http.StatusOK {
+				t.Errorf("%d", a.status)
+			}
+			must(t, more.conn.Close())
+			nobody(t, "who left a stream")
+		})
+	}
+}
+
+// TestT085WhoHearsNothing and reads no more holds a stream no longer than an answer may take; a steady one outlives that
+// time.
+func TestT085WhoHearsNothing(t *testing.T) {
 	const beat = 20 * time.Millisecond
 	b := open(t, func(_ *config.Config, o *bff.Options) {
 		o.BoundSends(150*time.Millisecond, time.Second, beat)
@@ -309,11 +348,6 @@ func TestT085WhoLeavesAStream(t *testing.T) {
 	t.Logf("a steady stream lasted %v", time.Since(began).Round(time.Millisecond))
 
 	must(t, steady.conn.Close())
-	gone := one.listen()
-	gone.until(shared.EventHello)
-	must(t, gone.conn.Close())
-	b.settled(0)
-
 	b = open(t, func(_ *config.Config, o *bff.Options) { o.BoundSends(150*time.Millisecond, time.Minute, beat) })
 	one = b.signIn(loginOne)
 	deaf := one.listen()

@@ -174,13 +174,38 @@ func (c *guest) drain() {
 	}
 }
 
-// closeInStages has the connection of ctx closed so, once its answer is written.
-func closeInStages(ctx *fasthttp.RequestCtx) {
+// stirs says whether the caller has closed the connection or sent something more. It is looked for without reading a byte:
+// the next request may lie there.
+func (c *guest) stirs() bool {
+	socket, ok := c.Conn.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return true
+	}
+	var first [1]byte
+	var found error
+	err = raw.Control(func(fd uintptr) { // not Read, which would wait
+		_, _, found = syscall.Recvfrom(int(fd), first[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	})
+	return err != nil || !errors.Is(found, syscall.EAGAIN) && !errors.Is(found, syscall.EINTR)
+}
+
+// guestOf is the connection of ctx as the gate knows it; nil where it came another way.
+func guestOf(ctx *fasthttp.RequestCtx) *guest {
 	conn := ctx.Conn()
 	if secure, ok := conn.(*tls.Conn); ok {
 		conn = secure.NetConn()
 	}
-	if g, ok := conn.(*guest); ok {
+	g, _ := conn.(*guest)
+	return g
+}
+
+// closeInStages has the connection of ctx closed so, once its answer is written.
+func closeInStages(ctx *fasthttp.RequestCtx) {
+	if g := guestOf(ctx); g != nil {
 		g.linger.Store(true)
 	}
 }
