@@ -37,8 +37,8 @@ func (s *Server) showConnection(c *fiber.Ctx) error {
 	return answer(c, s.wireConnection(view))
 }
 
-// disconnect is DELETE /api/v1/connections/{connection}. The connection is gone from Locum when it answers 200; revoked
-// says whether the platform confirmed as well (RFC 7009 §2.2).
+// disconnect is DELETE /api/v1/connections/{connection}. The connection is gone from Locum when it answers 200, which
+// says what became of it at the platform.
 func (s *Server) disconnect(c *fiber.Ctx) error {
 	id := c.Params("connection")
 	ctx, cancel := s.call()
@@ -74,6 +74,9 @@ func (s *Server) wireConnection(v tokens.View) shared.Connection {
 		State:  v.State, Cause: v.Cause, Scopes: v.Scopes, Excess: without(v.Scopes, v.Requested),
 		StaffMembers: v.StaffMembers, Roles: v.Roles, ConnectedAt: v.ConnectedAt, RefreshedAt: v.RefreshedAt,
 		FreshSeconds: seconds(v.FreshFor), KeptSeconds: seconds(v.KeptFor), EndsAt: moment(v.EndsAt),
+	}
+	for _, sibling := range s.tokens.Siblings(v.Practitioner, v.ID) {
+		wire.Siblings = append(wire.Siblings, sibling.ID)
 	}
 	live, err := s.platforms.Get(v.Platform)
 	if errors.Is(err, platform.ErrUnknownPlatform) {

@@ -49,6 +49,7 @@ func (s *Server) routes() []route {
 		{get, connection, p.api, reader, s.showConnection},
 		{get, connection + "/life", p.api, reader, s.showLife},
 		{del, connection, p.api, person, s.disconnect},
+		{post, connection + "/diagnosis", p.api, person, s.diagnose},
 		{get, shared.PathOpenAPI, p.api, everyone, s.showOpenAPI},
 
 		{get, proxied, p.api, reader, s.callPlatform},
@@ -58,6 +59,7 @@ func (s *Server) routes() []route {
 		{del, proxied, p.api, person, s.callPlatform},
 
 		{get, callback, p.callback, everyone, s.callback},
+		{post, shared.LogoutPath("{platform}"), p.callback, everyone, s.backchannelLogout},
 		{post, pathReports, p.api, everyone, s.takeReports},
 
 		{get, shared.PathHealth, p.api, everyone, s.health},

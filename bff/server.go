@@ -79,6 +79,8 @@ type Server struct {
 	policies policies
 	cookies  cookies
 	reports  reportBudget
+	// refusedLogouts bounds what strangers can have written down.
+	refusedLogouts reportBudget
 
 	bounds bounds
 	tls    *tls.Config // nil: plain http

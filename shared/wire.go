@@ -124,7 +124,7 @@ type Connection struct {
 	KeptSeconds int `json:"kept_seconds"`
 	// EndsAt is when the platform ends the login behind it, used or not; absent where that is not known.
 	EndsAt *time.Time `json:"ends_at,omitempty"`
-	// Siblings are the practitioner's other connections of the same sign-in at the platform: they may end with this one.
+	// Siblings are the practitioner's other connections that may end when this one is disconnected.
 	Siblings []string `json:"siblings,omitempty"`
 	Budget   Budget   `json:"budget"`
 }

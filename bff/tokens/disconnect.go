@@ -176,11 +176,14 @@ func (k *Keeper) Siblings(practitioner, connection string) []View {
 	}
 	now := time.Now()
 	var views []View
-	for _, other := range k.others(h) {
-		if other.practitioner == practitioner && other.subject == h.subject && other.now.Load().renewable {
+	k.mu.RLock()
+	for _, other := range k.conns {
+		same := other != h && other.practitioner == practitioner && other.platform == h.platform && other.subject == h.subject
+		if same && !other.gone.Load() && other.now.Load().renewable {
 			views = append(views, other.shown(now))
 		}
 	}
+	k.mu.RUnlock()
 	slices.SortFunc(views, func(a, b View) int { return cmp.Compare(a.ID, b.ID) })
 	return views
 }

@@ -36,6 +36,9 @@ type held struct {
 	used atomic.Int64 // when a call last asked for a token, since the Keeper's birth; exact to a second
 	idle atomic.Bool  // planned as one that nobody uses: the next call plans anew
 
+	asking sync.Mutex // held while the platform is asked for a diagnosis
+	asked  *Diagnosis // the last one
+
 	mu        sync.Mutex // guards what follows, never held across I/O
 	flight    *flight
 	delay     time.Duration // of the last back-off
