@@ -19,17 +19,18 @@ import (
 
 // commands is the command line; each field is one command with its own help.
 type commands struct {
-	Demo    demoCommand    `cmd:"" help:"Try everything on this machine: Locum with a simulated Jane, in a temporary directory."`
-	Serve   serveCommand   `cmd:"" help:"Run Locum from a configuration file."`
-	Init    initCommand    `cmd:"" help:"Write a configuration, a master key and an empty data directory; nothing is ever overwritten."`
-	Check   checkCommand   `cmd:"" help:"Say what is wrong with an installation, and print the registration sheet."`
-	Config  configCommand  `cmd:"" help:"Print a commented example configuration."`
-	Keys    keysCommand    `cmd:"" help:"The master key that seals the vault."`
-	Secret  secretCommand  `cmd:"" help:"The client secrets that platforms gave you."`
-	Account accountCommand `cmd:"" help:"The practitioners who may sign in."`
-	Audit   auditCommand   `cmd:"" help:"The audit trail."`
-	Compact compactCommand `cmd:"" help:"Rewrite the vault under a new key, so that nothing of what was deleted is left in it."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Demo     demoCommand     `cmd:"" help:"Try everything on this machine: Locum with a simulated Jane, in a temporary directory."`
+	Serve    serveCommand    `cmd:"" help:"Run Locum from a configuration file."`
+	Init     initCommand     `cmd:"" help:"Write a configuration, a master key and an empty data directory; nothing is ever overwritten."`
+	Check    checkCommand    `cmd:"" help:"Say what is wrong with an installation, and print the registration sheet."`
+	Config   configCommand   `cmd:"" help:"Print a commented example configuration."`
+	Keys     keysCommand     `cmd:"" help:"The master key that seals the vault."`
+	Secret   secretCommand   `cmd:"" help:"The client secrets that platforms gave you."`
+	Account  accountCommand  `cmd:"" help:"The practitioners who may sign in."`
+	Audit    auditCommand    `cmd:"" help:"The audit trail."`
+	Restored restoredCommand `cmd:"" help:"Say that the data directory comes out of a backup, so that no old token is used unasked."`
+	Compact  compactCommand  `cmd:"" help:"Rewrite the vault under a new key, so that nothing of what was deleted is left in it."`
+	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 
 // streams is where a command reads and writes, so that a command can be driven by a test.
