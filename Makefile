@@ -9,6 +9,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 WASM_SRC    := $(shell find app shared cmd/wasm cmd/assets -name '*.go' ! -name '*_test.go' 2>/dev/null) go.mod go.sum
 DEMO_ADDR   ?= localhost:8080
 FUZZTIME    ?= 30s
+KEYCLOAK    ?= 26.7.3
 
 .DEFAULT_GOAL := help
 
@@ -71,6 +72,10 @@ fuzz: ## every fuzz target for FUZZTIME (30s: a quarter of an hour in all); a fi
 .PHONY: crash
 crash: build ## the crash campaign: 1,000 × kill -9, and a failing disk at every call (LOCUM_CRASH=N)
 	LOCUM_CRASH=$${LOCUM_CRASH:-1000} $(GO) test -count=1 -timeout 60m -v ./e2e/crash
+
+.PHONY: interop
+interop: build ## Locum against a real Keycloak from Maven Central (KEYCLOAK=26.7.3); skipped where Java or Maven is missing
+	LOCUM_INTEROP=$(KEYCLOAK) LOCUM_BINARY=$(CURDIR)/$(BIN)/locum $(GO) test -count=1 -parallel 8 -timeout 30m -v ./e2e/interop
 
 .PHONY: storage
 storage: ## the vault alone: 10,000 damaged files, 1,000 × kill -9, a million seals
