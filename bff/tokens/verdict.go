@@ -51,10 +51,10 @@ func judge(err error) verdict {
 		return verdict{Unavailable, CauseUnavailable, ""}
 	case response.Code == CauseInvalidGrant:
 		return verdict{ReconnectNeeded, CauseInvalidGrant, ""}
+	case status == http.StatusUnauthorized: // client authentication failed (RFC 6749 §5.2); Keycloak calls it unauthorized_client
+		return verdict{Misconfigured, CauseInvalidClient, ""}
 	case slices.Contains(ours, response.Code):
 		return verdict{Misconfigured, response.Code, ""}
-	case status == http.StatusUnauthorized: // client authentication failed, and no word about it
-		return verdict{Misconfigured, CauseInvalidClient, ""}
 	}
 	return verdict{Unavailable, CauseUnavailable, ""}
 }
