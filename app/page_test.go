@@ -225,7 +225,7 @@ func TestSignedOutLeavesTheDocument(t *testing.T) {
 		b := openTab(t, w, shared.PageHome)
 		b.visit("/")
 		b.settle()
-		if !b.shell.leaving {
+		if !b.shell.leaving.Load() {
 			t.Error("the page stays although the session has ended")
 		}
 	})

@@ -40,7 +40,7 @@ func (s *shell) watch() {
 
 // touched is a person's real interaction: at most once a minute it is told to the server.
 func (s *shell) touched() {
-	if time.Since(s.activeAt) < activityEvery || s.leaving {
+	if time.Since(s.activeAt) < activityEvery || s.leaving.Load() {
 		return
 	}
 	s.activeAt = time.Now()

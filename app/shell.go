@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	ui "github.com/maxence-charriere/go-app/v10/pkg/app"
@@ -33,8 +34,8 @@ type shell struct {
 	flash        string         // one quiet notice for the page that comes next
 	crashed      bool
 	outdated     bool
-	leaving      bool
-	signingOut   bool // the form has been sent: the browser leaves by itself
+	leaving      atomic.Bool // the document is about to go
+	signingOut   bool        // the form has been sent: the browser leaves by itself
 	watching     bool
 	news         *news // nil until it is watched
 
@@ -57,10 +58,9 @@ const leaveWait = 3 * time.Second
 // signedOut leaves for the sign-in page, as all other tabs do. The document goes, and all that it held goes with it; what
 // it showed is hidden at once.
 func (s *shell) signedOut() {
-	if s.leaving {
+	if s.leaving.Swap(true) {
 		return
 	}
-	s.leaving = true
 	blank()
 	s.news.tellTabs()
 	if s.signingOut {
@@ -72,8 +72,7 @@ func (s *shell) signedOut() {
 
 // replaced starts anew where another person has signed in meanwhile: nothing that this document holds is for them.
 func (s *shell) replaced() {
-	if !s.leaving {
-		s.leaving = true
+	if !s.leaving.Swap(true) {
 		blank()
 		leave("/")
 	}
