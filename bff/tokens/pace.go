@@ -124,11 +124,12 @@ func (l *lane) free(c class) int {
 	return n - l.out - len(l.back)
 }
 
-// rate is how many requests a second are let go: twice as many once the platform has come back.
+// rate is how many requests a second are let go; more than twice as many once the platform has come back, so that
+// everything is fresh within two minutes.
 func (l *lane) rate() int {
 	n := max(spreadLeast, (int(l.conns.Load())+spreadShare-1)/spreadShare)
 	if l.hurry {
-		n *= 2
+		n += n * 3 / 2
 	}
 	return n
 }
@@ -197,9 +198,7 @@ func (l *lane) estimate(c class, now time.Time) time.Time {
 	if l.failing {
 		return at
 	}
-	if spread := now.Add(time.Duration(ahead/l.rate()) * time.Second); at.Before(spread) {
-		at = spread
-	}
+	at = at.Add(time.Duration(ahead/l.rate()) * time.Second)
 	short := ahead + 1 - l.free(c)
 	if l.perMinute <= 0 || short <= 0 {
 		return at
@@ -288,7 +287,7 @@ func (k *Keeper) queue(l *lane, c class, deadline time.Time) (*permit, *Error) {
 		return p, nil
 	}
 	k.kick()
-	most := time.NewTimer(queuePatience)
+	most := time.NewTimer(queuePatience + time.Second) // nobody is let wait who is not expected to be served before
 	defer most.Stop()
 	select {
 	case p := <-w.granted:
