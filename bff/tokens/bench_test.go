@@ -54,6 +54,7 @@ type options struct {
 	openID  bool
 	refresh platform.RefreshPolicy
 	mute    bool // the platform has no introspection endpoint
+	ending  string
 	keep    bool // connections are kept alive in the background
 
 	signedIn func(practitioner string) bool
@@ -91,7 +92,7 @@ func (b *bench) platform(id, realm string, o options) *platform.Platform {
 	}
 	p, err := platform.Jane(platform.JaneConfig{
 		ID: id, Issuer: b.sandbox.Issuer(realm), ClientID: clientID, PublicURL: publicURL, Clinics: clinics,
-		Scopes: o.scopes, OpenID: o.openID, Refresh: o.refresh,
+		Scopes: o.scopes, OpenID: o.openID, Refresh: o.refresh, Ending: o.ending,
 	})
 	must(b.t, err)
 	if o.mute {
