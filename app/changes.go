@@ -48,14 +48,15 @@ func patched(list []shared.Connection, e shared.ConnectionEvent) []shared.Connec
 	return changed
 }
 
-// showChange draws the page anew. A page of a clinic that was given up in another tab is left.
+// showChange draws the page anew. A page of a clinic that was given up in another tab is left,
+// but for the one that explains it.
 func (s *shell) showChange(e shared.ConnectionEvent) {
 	p := s.page
 	if p == nil {
 		return
 	}
 	p.dispatch(func() {
-		if e.State == shared.StateEnded && e.Connection != "" && p.connectionID() == e.Connection {
+		if e.State == shared.StateEnded && e.Connection != "" && p.connectionID() == e.Connection && p.name != shared.PageLife {
 			turnTo("/connections")
 			return
 		}
