@@ -156,7 +156,11 @@ func (k *Keeper) resolve(h *held, c *vault.Connection, live *platform.Live, m mo
 		return []vault.Step{probed}, nil
 	case err == nil:
 		probed.Code = ProbeInactive
-		return nil, k.end(h, *c, k.spentCause(*c, time.Now()), probed)
+		err := k.end(h, *c, k.spentCause(*c, time.Now()), probed)
+		if c.Phase == phaseInflight { // or the login is over, which its other connections tell
+			k.askSiblings(h, live, CauseSessionEnded)
+		}
+		return nil, err
 	case h.suspect && c.Phase == "" && unusable(err): // no more than a suspicion, and nobody to ask
 		h.suspect = false
 		return nil, nil

@@ -24,7 +24,7 @@ func TestT049DoubtStays(t *testing.T) {
 	}{
 		{"503", func(b *bench) { b.sandbox.Fail(sandbox.EndpointRefresh, 503, 1) }, tokens.CauseUnavailable},
 		{"429", func(b *bench) { b.sandbox.Fail(sandbox.EndpointRefresh, 429, 1) }, tokens.CauseUnavailable},
-		{"wrong secret", func(b *bench) { b.setSecret("wrong") }, tokens.CauseUnauthorized},
+		{"wrong secret", func(b *bench) { b.setSecret("wrong") }, tokens.CauseInvalidClient},
 		{"no secret", func(b *bench) { b.setSecret("") }, tokens.CauseInvalidClient},
 	}
 	for _, c := range cases {

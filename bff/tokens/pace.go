@@ -309,10 +309,14 @@ func (k *Keeper) queue(l *lane, c class, deadline time.Time) (*permit, *Error) {
 }
 
 // heard tells how the request went that admit allowed: an answer, or an error of the wire. The caller holds the turn.
-func (k *Keeper) heard(h *held, _ *platform.Live, answer oauth.Answer, err error) {
+func (k *Keeper) heard(h *held, live *platform.Live, answer oauth.Answer, err error) {
 	if p := h.permit; p != nil {
 		h.permit = nil
-		h.down = p.settle(outcomeOf(answer, err))
+		o := outcomeOf(answer, err)
+		if err == nil && withdrawn(live, answer) { // it speaks about one person
+			o.kind = 0
+		}
+		h.down = p.settle(o)
 		k.kick()
 	}
 }

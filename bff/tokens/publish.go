@@ -19,11 +19,11 @@ import (
 func (k *Keeper) conclude(h *held, c vault.Connection, live *platform.Live, answer oauth.Answer) error {
 	token, err := oauth.ParseToken(answer)
 	if err != nil {
-		v, said := judge(err), description(err)
+		v := judge(err)
 		if v.kind == ReconnectNeeded {
-			return k.refused(h, c, live, said)
+			return k.refused(h, c, live, description(err))
 		}
-		if live.EndOf(said) == platform.EndConsent { // Keycloak says it of one person as invalid_scope; Locum is not at fault
+		if withdrawn(live, answer) {
 			v.kind, v.cause = Unavailable, CauseConsent
 		}
 		switch {
@@ -61,6 +61,13 @@ func (k *Keeper) conclude(h *held, c vault.Connection, live *platform.Live, answ
 	return k.publish(h, c, live, token, grant, answer.ReceivedAt)
 }
 
+// withdrawn says whether an answer tells that the person has taken their consent back. Keycloak says it as invalid_scope, and
+// Locum is not at fault.
+func withdrawn(live *platform.Live, answer oauth.Answer) bool {
+	_, err := oauth.ParseToken(answer)
+	return err != nil && live.EndOf(description(err)) == platform.EndConsent
+}
+
 // description is what a token endpoint said beside its error code.
 func description(err error) string {
 	var response *oauth.ResponseError
@@ -80,7 +87,7 @@ func (k *Keeper) publish(h *held, c vault.Connection, live *platform.Live, token
 	next.ReceivedAt = received // with its monotonic reading
 	k.show(h, currentOf(next))
 	h.doubt, h.suspect, h.doubted = false, false, time.Time{}
-	if time.Since(received) < wireDeadline { // and not read back
+	if time.Since(received) < wireDeadline && !token.Refresh.Empty() { // and not read back
 		k.learn(h, live, c, next)
 	}
 	if more := excess(next); len(more) > 0 && !slices.Equal(more, excess(c)) {
@@ -187,13 +194,15 @@ func check(ctx context.Context, live *platform.Live, clinic string, token oauth.
 	if token.ID.Empty() {
 		return grant, nil
 	}
-	return grant, checkID(ctx, live, token, nonce, grant.Subject)
+	id, err := checkID(ctx, live, token, nonce, grant.Subject)
+	if err == nil && grant.SignedIn.IsZero() {
+		grant.SignedIn = platform.SignedIn(id)
+	}
+	return grant, err
 }
 
 // checkID verifies an id_token and that it names the same subject as the access token.
-func checkID(ctx context.Context, live *platform.Live, token oauth.Token, nonce *secret.String, subject string) error {
-	var id oauth.Claims
-	var err error
+func checkID(ctx context.Context, live *platform.Live, token oauth.Token, nonce *secret.String, subject string) (id oauth.Claims, err error) {
 	if nonce == nil {
 		id, err = live.OAuth.VerifyRenewedID(ctx, token.ID, token.Access)
 	} else {
@@ -201,11 +210,11 @@ func checkID(ctx context.Context, live *platform.Live, token oauth.Token, nonce 
 	}
 	switch {
 	case err != nil:
-		return unverified(err)
+		return id, unverified(err)
 	case id.Subject != subject:
-		return &Error{Kind: WrongPerson, Code: CauseWrongPerson}
+		return id, &Error{Kind: WrongPerson, Code: CauseWrongPerson}
 	}
-	return nil
+	return id, nil
 }
 
 func ungranted(err error) *Error {

@@ -85,7 +85,7 @@ func TestRedeemRefuses(t *testing.T) {
 		{"429", func(b *bench) { b.sandbox.Fail(sandbox.EndpointExchange, 429, 1) }, tokens.Unavailable, tokens.CauseUnavailable, 0},
 		{"T033 answer lost", func(b *bench) { b.sandbox.LoseNextResponse(sandbox.EndpointExchange) }, tokens.Unknown, tokens.CauseNoAnswer, 0},
 		{"not JSON", func(b *bench) { b.sandbox.Answer(sandbox.EndpointExchange, sandbox.Canned{Body: "<p>hello"}, 1) }, tokens.Unknown, tokens.CauseNoAnswer, 0},
-		{"T051 wrong secret", func(b *bench) { b.setSecret("SBX-wrong") }, tokens.Misconfigured, tokens.CauseUnauthorized, 0},
+		{"T051 wrong secret", func(b *bench) { b.setSecret("SBX-wrong") }, tokens.Misconfigured, tokens.CauseInvalidClient, 0},
 		{"code expired", func(b *bench) { b.sandbox.Advance(2 * 60e9) }, tokens.Refused, tokens.CauseInvalidGrant, 0},
 	}
 	for _, c := range cases {

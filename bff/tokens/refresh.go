@@ -28,6 +28,7 @@ const wireDeadline = 10 * time.Second
 //
 // A record found in phase answered starts at step 6, whoever left it there.
 func (k *Keeper) refresh(h *held, why reason) error {
+	h.trigger = why.trigger
 	c, err := k.read(h)
 	if err != nil {
 		return err
@@ -35,7 +36,6 @@ func (k *Keeper) refresh(h *held, why reason) error {
 	if k.tooLate(h, c) {
 		return ended(h.id, h.now.Load())
 	}
-	h.trigger = why.trigger
 	h.doubt = h.doubt || c.Phase == phaseInflight && h.unsaved == nil
 	waiting := h.unsaved != nil || c.Phase != ""
 	if !waiting && !why.needed(h.now.Load(), time.Now()) {
