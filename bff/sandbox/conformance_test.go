@@ -240,7 +240,7 @@ func TestConformanceToken(t *testing.T) {
 			equal(g, "scope", claims(g, got.json["access_token"])["scope"], any("patients:read appointments:read"))
 		}},
 		{"RFC 8707 §2.2 no token for another clinic", func(g *rig) {
-			const words = "resource is not the clinic that was authorized"
+			const words = "The requested resource is not matching the original request."
 			other := g.Clinics()[1].URL
 			g.refused(g.redeem(g.approve(robin).Get("code"), "resource", other), 400, "invalid_target", words)
 			got := g.redeem(g.approve(robin).Get("code"), "resource", g.clinic).json

@@ -33,7 +33,7 @@ func invalidRequest(description string) *tokenError {
 
 // invalidTarget is RFC 8707 §2.2: no token is for another clinic than the authorization was.
 func invalidTarget() *tokenError {
-	return &tokenError{http.StatusBadRequest, "invalid_target", "resource is not the clinic that was authorized"}
+	return &tokenError{http.StatusBadRequest, "invalid_target", "The requested resource is not matching the original request."}
 }
 
 func tooMany() *tokenError {
