@@ -118,9 +118,7 @@ func TestTabsShareOneStream(t *testing.T) {
 		t.Errorf("%d streams are open, and %d were opened meanwhile", d.Server.Streams(), now-opened)
 	}
 
-	if _, err := chromedp.Call(leader.ctx, page.Close, cdp.Empty{}); err != nil {
-		t.Fatalf("close the leading tab: %v", err)
-	}
+	leader.shut()
 	second.leading(d, 1)
 	if status := second.ask(d, http.MethodDelete, shared.PathConnections+"/"+id); status != http.StatusOK {
 		t.Errorf("the connection is given up: %d", status)
@@ -134,52 +132,73 @@ func TestTabsShareOneStream(t *testing.T) {
 // TestT088SignOutCutsAllTabs within a moment, whichever tab leads, and where no tab can: what the other tab showed of a
 // patient is gone, and it asks for a sign-in.
 func TestT088SignOutCutsAllTabs(t *testing.T) {
+	d, _ := startStreaming(t, 0)
+	b := newBrowser(t)
+	b.signIn(d, robin)
+	b.connectFirst(d)
+	b.click(by("open-schedule"))
+	b.ready("schedule")
+	b.see(by("appointment-patient"))
+	patient := mustEvaluate[string](b, `document.querySelector('`+by("appointment-patient")+`').href`)
+	b.open("about:blank")
+	const noLocks, noChannel = `Object.defineProperty(navigator, "locks", {value: undefined})`, `delete window.BroadcastChannel`
 	for name, c := range map[string]struct {
 		without string // what the browser lacks
 		first   bool   // whether the first tab, which leads, signs out
 	}{
-		"the leading tab signs out":  {"", true},
-		"another tab signs out":      {"", false},
-		"without locks":              {`Object.defineProperty(navigator, "locks", {value: undefined})`, true},
-		"without a channel":          {`delete window.BroadcastChannel`, true},
-		"without locks, the other's": {`Object.defineProperty(navigator, "locks", {value: undefined})`, false},
+		"the leading tab signs out":       {"", true},
+		"another tab signs out":           {"", false},
+		"without locks, the second tab":   {noLocks, false},
+		"without a channel, the last tab": {noChannel, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, _ := startStreaming(t, 0)
-			first := newBrowser(t)
+			first, second := b.tab(), b.tab()
+			first.t, second.t = t, t
+			defer first.shut()
+			defer second.shut()
 			first.lacks(c.without)
-			first.signIn(d, robin)
-			first.connectFirst(d)
-			second := first.tab()
 			second.lacks(c.without)
 			leaver, other := first, second
 			if !c.first {
 				leaver, other = second, first
 			}
-			second.open(d.URL + "/")
-			second.ready("home")
-			other.open(d.URL + "/schedule/" + first.connections())
-			other.ready("schedule")
-			other.see(by("appointment-patient"))
-			other.click(by("appointment-patient"))
+			first.signIn(d, robin)
+			if !c.first {
+				first.open(patient)
+			}
+			if c.without == "" {
+				first.leading(d, 0)
+			}
+			second.open(map[bool]string{true: patient, false: d.URL}[c.first])
 			other.ready("patient")
+			leaver.ready("home")
 			other.see(by("identity"))
 			if c.without == "" {
 				first.leading(d, 1)
 			} else {
-				eventually(t, "a stream for the tab that is seen", func() bool { return d.Server.Streams() >= 1 })
+				eventually(t, "a stream", func() bool { return d.Server.Streams() >= 1 })
 			}
 			began := time.Now()
-			leaver.signOut(d)
-			left := time.Now()
+			leaver.click(by("sign-out"))
+			clicked := time.Now()
 			other.until("nothing is shown of the patient", `document.body.hidden || location.pathname === "/sign-in"`)
+			gone := time.Now()
 			other.at(d.URL + "/sign-in")
-			t.Logf("signed out after %v; the other tab asks for a sign-in %v after that", left.Sub(began).Round(time.Millisecond), time.Since(left).Round(time.Millisecond))
-			checkCookies(t, d, first.cookieJar(), false)
+			t.Logf("the click took %v; %v later the patient is gone, %v later the tab asks for a sign-in", clicked.Sub(began).Round(time.Millisecond),
+				gone.Sub(clicked).Round(time.Millisecond), time.Since(clicked).Round(time.Millisecond))
+			leaver.at(d.URL + "/sign-in")
+			checkCookies(t, d, b.cookieJar(), false)
 			eventually(t, "no stream", func() bool { return d.Server.Streams() == 0 })
-			leaver.clean()
-			other.clean()
+			first.clean()
+			second.clean()
 		})
+	}
+}
+
+// shut closes a tab.
+func (b *browser) shut() {
+	if _, err := chromedp.Call(b.ctx, page.Close, cdp.Empty{}); err != nil {
+		b.t.Errorf("close a tab: %v", err)
 	}
 }
 
