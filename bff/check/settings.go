@@ -23,6 +23,7 @@ func (c *checker) settings() {
 		c.placeholders(i, p)
 		c.scopes(i, p)
 		c.limits(i, p)
+		c.refresh(i, p)
 		c.sharedClient(i, p)
 	}
 	c.extension()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"locum/bff/config"
+	"locum/bff/platform"
 	"locum/bff/throttle"
 )
 
@@ -60,6 +61,10 @@ platforms:
 		t.Errorf("example %+v, defaults %+v", full, short)
 	}
 	f, s := full.Platforms[0], short.Platforms[0]
+	if f.Ending != s.Ending || f.Refresh.KeepAlive != platform.KeepAlways || s.Refresh != (platform.RefreshPolicy{}) ||
+		f.Refresh != (platform.RefreshPolicy{KeepAlive: platform.KeepAlways}) {
+		t.Errorf("example %+v %s, defaults %+v %s", f.Refresh, f.Ending, s.Refresh, s.Ending)
+	}
 	if !slices.Equal(f.Scopes, s.Scopes) || f.OpenID != s.OpenID || !slices.Equal(f.ClinicDomains, s.ClinicDomains) || f.Limits != s.Limits {
 		t.Errorf("example %v %v %v, defaults %v %v %v", f.Scopes, f.ClinicDomains, f.Limits, s.Scopes, s.ClinicDomains, s.Limits)
 	}
@@ -90,6 +95,19 @@ platforms:
     clinics:
       - {name: North, url: "http://127.0.0.1:9001"}
     limits: {endpoint: {requests: 50, window: 30s}, clinic: {requests: 200, window: 2m}}
+    refresh:
+      rotation: reuse
+      reuse: 2
+      per_minute: 90
+      keep_alive: working_hours
+      hours: {zone: America/Vancouver, days: [mon, sat], from: 07:30, to: "24:00"}
+      session_max: 12h
+    on_disconnect: end_session
+  - id: other
+    kind: jane
+    issuer: https://login.id.janeapp.com/realms/jane
+    client_id: locum
+    refresh: {rotation: leeway, leeway: 45s, keep_alive: signed_in}
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -104,6 +122,21 @@ platforms:
 		p.Clinics[0].Name != "North" || p.RedirectURI != "https://locum.example.org:8443/connect/house/callback" ||
 		p.Limits != (throttle.Limits{Endpoint: throttle.Limit{N: 50, Window: 30 * time.Second}, Clinic: throttle.Limit{N: 200, Window: 2 * time.Minute}}) {
 		t.Errorf("%+v", p)
+	}
+	refresh := p.Refresh
+	hours := refresh.Hours
+	refresh.Hours = nil
+	want := platform.RefreshPolicy{
+		Kind: platform.KindReuse, Reuse: 2, PerMinute: 90, KeepAlive: platform.KeepHours, SessionMax: 12 * time.Hour,
+	}
+	if refresh != want || p.Ending != platform.EndingEndSession || hours == nil || hours.Zone.String() != "America/Vancouver" ||
+		hours.Days != [7]bool{time.Monday: true, time.Saturday: true} || hours.From != 450*time.Minute || hours.To != 24*time.Hour {
+		t.Errorf("refresh %+v, hours %+v, on_disconnect %s", refresh, hours, p.Ending)
+	}
+	other := c.Platforms[1]
+	want = platform.RefreshPolicy{Kind: platform.KindRotating, Leeway: 45 * time.Second, KeepAlive: platform.KeepSignedIn}
+	if other.Refresh != want || other.Ending != platform.EndingRevoke {
+		t.Errorf("refresh %+v, on_disconnect %s", other.Refresh, other.Ending)
 	}
 	sheet := c.RegistrationSheet()
 	for _, want := range []string{"House (platform house)", "environment       of its own", "extension name    Locum at House", "support contact   Sam, sam@house.ca", "description       Shows a day.", "https://locum.example.org:8443/connect/house/callback", "openid patients:read"} {
@@ -121,6 +154,11 @@ platforms:
     issuer: https://login.id.janeapp.com/realms/jane
     client_id: locum
 `
+
+// hours is a policy of working hours, as it stands under a platform.
+func hours(text string) string {
+	return "    refresh:\n      keep_alive: working_hours\n      hours: {" + text + "}\n"
+}
 
 func TestFindings(t *testing.T) {
 	for _, c := range []struct {
@@ -187,6 +225,29 @@ func TestFindings(t *testing.T) {
 		{"clinic unknown key", "", "    clinics:\n      - {name: a, uri: \"https://a.example\"}\n", "8 platforms[0].clinics[0].uri: did you mean url?"},
 		{"limits by half", "", "    limits: {endpoint: {requests: 10, window: 1m}}\n", "7 platforms[0].limits: above zero"},
 		{"limit of nothing", "", "    limits:\n      endpoint: {requests: 0, window: 1m}\n", "8 platforms[0].limits.endpoint.requests: whole number"},
+		{"rotation unknown", "", "    refresh: {rotation: K1}\n", "7 platforms[0].refresh.rotation: write one of: learn, none, strict"},
+		{"refresh unknown key", "", "    refresh:\n      rotaton: none\n", "8 platforms[0].refresh.rotaton: did you mean rotation?"},
+		{"reuse without a number", "", "    refresh: {rotation: reuse}\n", "7 platforms[0].refresh.reuse: how often"},
+		{"reuse of nothing", "", "    refresh:\n      reuse: 0\n", "8 platforms[0].refresh.reuse: whole number from 1 to 100"},
+		{"reuse with another rotation", "", "    refresh:\n      rotation: strict\n      reuse: 1\n", "9 platforms[0].refresh.reuse: belongs to rotation: reuse"},
+		{"reuse to be learned", "", "    refresh:\n      reuse: 1\n", "8 platforms[0].refresh.reuse: belongs to rotation: reuse"},
+		{"leeway without a length", "", "    refresh: {rotation: leeway}\n", "7 platforms[0].refresh.leeway: how long"},
+		{"leeway with another rotation", "", "    refresh: {rotation: none, leeway: 30s}\n", "7 platforms[0].refresh.leeway: belongs to rotation: leeway"},
+		{"leeway too long", "", "    refresh: {rotation: leeway, leeway: 1h}\n", "7 platforms[0].refresh.leeway: from 1s to 5m"},
+		{"no requests a minute", "", "    refresh: {per_minute: 0}\n", "7 platforms[0].refresh.per_minute: whole number from 1 to 10000"},
+		{"keep_alive unknown", "", "    refresh: {keep_alive: sometimes}\n", "7 platforms[0].refresh.keep_alive: always, working_hours, signed_in"},
+		{"working_hours without hours", "", "    refresh:\n      keep_alive: working_hours\n", "7 platforms[0].refresh.hours: needs hours"},
+		{"hours without working_hours", "", "    refresh:\n      hours: {zone: UTC, days: [mon], from: 08:00, to: 17:00}\n", "8 platforms[0].refresh.hours: need keep_alive: working_hours"},
+		{"zone unknown", "", hours("zone: Mars/Olympus, days: [mon], from: 08:00, to: 17:00"), "9 platforms[0].refresh.hours.zone: America/Vancouver"},
+		{"zone of this machine", "", hours("zone: Local, days: [mon], from: 08:00, to: 17:00"), "9 platforms[0].refresh.hours.zone: America/Vancouver"},
+		{"zone missing", "", hours("days: [mon], from: 08:00, to: 17:00"), "9 platforms[0].refresh.hours: name the zone"},
+		{"a day unknown", "", hours("zone: UTC, days: [monday], from: 08:00, to: 17:00"), "9 platforms[0].refresh.hours.days[0]: sun, mon, tue"},
+		{"no days", "", hours("zone: UTC, days: [], from: 08:00, to: 17:00"), "9 platforms[0].refresh.hours: name the days"},
+		{"no time of day", "", hours("zone: UTC, days: [mon], from: 8am, to: 17:00"), "9 platforms[0].refresh.hours.from: such as 08:00"},
+		{"a minute too many", "", hours("zone: UTC, days: [mon], from: 08:00, to: 24:01"), "9 platforms[0].refresh.hours.to: such as 08:00"},
+		{"a night", "", hours("zone: UTC, days: [mon], from: 20:00, to: 06:00"), "9 platforms[0].refresh.hours: before to"},
+		{"a short login", "", "    refresh: {session_max: 1m}\n", "7 platforms[0].refresh.session_max: from 10m to 8784h"},
+		{"on_disconnect unknown", "", "    on_disconnect: delete\n", "7 platforms[0].on_disconnect: revoke, end_session, forget"},
 		{"empty file", good, "", "1 : is empty"},
 		{"only comments", good, "# nothing\n", "1 : is empty"},
 		{"a list", good, "- a\n", "1 : keys and values"},

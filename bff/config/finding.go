@@ -31,6 +31,8 @@ const (
 	CodeClinics        = "config.clinics"
 	CodeClinicDomains  = "config.clinic-domains"
 	CodeLimits         = "config.limits"
+	CodeRefresh        = "config.refresh"       // a policy that contradicts itself, or a value of it
+	CodeEnding         = "config.on-disconnect" // no way of giving a grant back
 )
 
 // Error holds everything that is wrong with a file, by line.

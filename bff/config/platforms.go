@@ -54,6 +54,8 @@ func (r *reader) platform(path string, node ast.Node) (janeEntry, bool) {
 		key{"clinic_domains", func(path string, n ast.Node) { c.ClinicDomains = r.texts(path, n) }},
 		key{"clinics", func(path string, n ast.Node) { c.Clinics = r.clinics(path, n) }},
 		key{"limits", func(path string, n ast.Node) { c.Limits = r.limits(path, n) }},
+		key{"refresh", func(path string, n ast.Node) { c.Refresh = r.refresh(path, n) }},
+		key{"on_disconnect", func(path string, n ast.Node) { c.Ending = r.ending(path, n) }},
 	)
 	switch {
 	case kind == "":
@@ -129,6 +131,15 @@ var fields = map[string]struct{ key, code, cause string }{
 	"ClinicDomains": {"clinic_domains", CodeClinicDomains, "no clinic can be found by this"},
 	"Clinics":       {"clinics", CodeClinics, "no clinic can be found by this"},
 	"Limits":        {"limits", CodeLimits, "no limits"},
+
+	"Refresh.Kind":       {"refresh.rotation", CodeRefresh, "is not known"},
+	"Refresh.Reuse":      {"refresh.reuse", CodeRefresh, "does not fit the rotation"},
+	"Refresh.Leeway":     {"refresh.leeway", CodeRefresh, "does not fit the rotation"},
+	"Refresh.PerMinute":  {"refresh.per_minute", CodeRefresh, "no budget"},
+	"Refresh.KeepAlive":  {"refresh.keep_alive", CodeRefresh, "is not known"},
+	"Refresh.Hours":      {"refresh.hours", CodeRefresh, "no working hours"},
+	"Refresh.SessionMax": {"refresh.session_max", CodeRefresh, "no length of a login"},
+	"Ending":             {"on_disconnect", CodeEnding, "is not known"},
 }
 
 // build makes the platforms and turns what their constructor finds into findings.

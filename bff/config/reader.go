@@ -184,13 +184,18 @@ func (r *reader) yes(path string, node ast.Node) bool {
 }
 
 func (r *reader) count(path string, node ast.Node) int {
+	return r.whole(CodeLimits, path, node, 1, 1_000_000)
+}
+
+// whole reads a whole number; 0 after a finding.
+func (r *reader) whole(code, path string, node ast.Node, least, most int) int {
 	text := r.text(path, node)
 	if text == "" {
 		return 0
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > 1_000_000 {
-		r.find(CodeLimits, path, "no such number of requests", "write a whole number from 1 to 1000000")
+	if err != nil || n < least || n > most {
+		r.find(code, path, "no number in range", fmt.Sprintf("write a whole number from %d to %d", least, most))
 		return 0
 	}
 	return n

@@ -160,6 +160,10 @@ func checkJane(c JaneConfig, p *Platform) []error {
 	if len(p.Scopes) == 0 {
 		fault("Scopes", "name at least one scope, or leave the key out for the default")
 	}
+	if !slices.Contains([]string{EndingRevoke, EndingEndSession, EndingForget}, p.Ending) {
+		fault("Ending", "write revoke, end_session or forget")
+	}
+	faults = append(faults, p.Refresh.faults()...)
 	faults = append(faults, p.checkScopes("Scopes", p.Scopes)...)
 	return append(faults, p.checkScopes("MoreScopes", p.MoreScopes)...)
 }

@@ -1,6 +1,9 @@
 package platform
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Kinds of rotation: what a refresh does to the refresh token that was presented.
 const (
@@ -37,4 +40,48 @@ type RefreshPolicy struct {
 	KeepAlive  string // "": KeepAlways
 	Hours      *Hours // for KeepHours
 	SessionMax time.Duration
+}
+
+// faults says what in a policy cannot be, or does not go together.
+func (r RefreshPolicy) faults() (faults []error) {
+	fault := func(field, message string) { faults = append(faults, &FieldError{"Refresh." + field, message}) }
+	kinds := []string{KindUnknown, KindNone, KindStrict, KindReuse, KindStatic, KindRotating}
+	if !slices.Contains(kinds, r.Kind) {
+		fault("Kind", "leave it out and let Locum learn it")
+	}
+	switch {
+	case r.Kind == KindReuse && r.Reuse < 1:
+		fault("Reuse", "write how often a refresh token may be presented again, as the authorization server is configured")
+	case r.Kind != KindReuse && r.Reuse != 0:
+		fault("Reuse", "it belongs to rotation: reuse; leave one of the two out")
+	}
+	switch {
+	case r.Kind == KindRotating && r.Leeway < time.Second:
+		fault("Leeway", "write how long a refresh token may be presented again, as the authorization server is configured")
+	case r.Kind != KindRotating && r.Leeway != 0:
+		fault("Leeway", "it belongs to rotation: leeway; leave one of the two out")
+	}
+	if r.PerMinute < 0 {
+		fault("PerMinute", "write a number above zero, or leave it out")
+	}
+	if r.SessionMax < 0 {
+		fault("SessionMax", "write a length above zero, or leave it out")
+	}
+	if !slices.Contains([]string{"", KeepAlways, KeepHours, KeepSignedIn}, r.KeepAlive) {
+		fault("KeepAlive", "write always, working_hours or signed_in")
+	}
+	switch hours := r.Hours; {
+	case r.KeepAlive == KeepHours && hours == nil:
+		fault("Hours", "keep_alive: working_hours needs hours with zone, days, from and to")
+	case hours == nil:
+	case r.KeepAlive != KeepHours:
+		fault("Hours", "they need keep_alive: working_hours; leave one of the two out")
+	case hours.Zone == nil:
+		fault("Hours", "name the zone, such as America/Vancouver")
+	case hours.Days == [7]bool{}:
+		fault("Hours", "name the days, such as [mon, tue, wed, thu, fri]")
+	case hours.From < 0 || hours.To > 24*time.Hour || hours.From >= hours.To:
+		fault("Hours", "write a from that lies before to on the same day")
+	}
+	return faults
 }

@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // for working hours, wherever Locum runs: a container may have no zones
 
 	"github.com/alecthomas/kong"
 )
