@@ -18,12 +18,13 @@ func (s *Server) resume() {
 	}
 }
 
-// nothingBefore says whether nothing can have been sent before a time: no connection is as old.
+// nothingBefore says whether nothing can have been sent before a time: no connection is as old. One that is only begun has
+// no time, and nothing is sent through it.
 func (s *Server) nothingBefore(at time.Time) bool {
 	nothing := true
 	err := s.vault.View(func(tx *vault.Tx) error {
 		return vault.Connections.Each(tx, func(c vault.Connection) error {
-			nothing = nothing && !c.ConnectedAt.Before(at)
+			nothing = nothing && (c.ConnectedAt.IsZero() || !c.ConnectedAt.Before(at))
 			return nil
 		})
 	})
