@@ -25,39 +25,51 @@ func (p *page) here() shared.Context { return shared.Context{Page: p.name, Param
 
 // authorize reconnects or widens an existing connection and comes back here.
 func (p *page) authorize(connection string, scopes []string) {
-	async(p, func() (string, error) {
-		c, err := p.shell.connection(connection)
-		if err != nil {
-			return "", err
-		}
-		return p.begin(shared.ConnectRequest{
-			Platform: c.Platform.ID, Clinic: c.Clinic.URL, Connection: c.ID, Scopes: scopes, Context: p.here(),
-		})
-	}, func(url string, err error) { p.depart(url, err, func() { p.authorize(connection, scopes) }) })
+	again := func() { p.authorize(connection, scopes) }
+	if p.keeps != nil && p.keeps() {
+		p.authorizeAside(connection, scopes)
+		return
+	}
+	async(p, func() (attempt, error) { return p.beginFor(connection, scopes) },
+		func(a attempt, err error) { p.depart(a, err, again) })
 }
 
-// begin asks Locum for an attempt and keeps its browser value in this tab. It blocks.
-func (p *page) begin(r shared.ConnectRequest) (string, error) {
+// attempt is an authorization that Locum has prepared: where the browser goes, and the browser's own value of it.
+type attempt struct{ url, value string }
+
+// beginFor asks for an attempt that reconnects or widens a connection and leads back here. It blocks.
+func (p *page) beginFor(connection string, scopes []string) (attempt, error) {
+	c, err := p.shell.connection(connection)
+	if err != nil {
+		return attempt{}, err
+	}
+	return p.begin(shared.ConnectRequest{
+		Platform: c.Platform.ID, Clinic: c.Clinic.URL, Connection: c.ID, Scopes: scopes, Context: p.here(),
+	})
+}
+
+// begin asks Locum for an attempt. It blocks.
+func (p *page) begin(r shared.ConnectRequest) (attempt, error) {
 	r.ClientState = newClientState()
 	answer, err := p.shell.client.connect(r)
 	if err != nil {
-		return "", err
+		return attempt{}, err
 	}
 	if !safeAuthorizationURL(answer.AuthorizationURL) {
-		return "", failWith(shared.CodePlatformBadAnswer)
+		return attempt{}, failWith(shared.CodePlatformBadAnswer)
 	}
-	keep(attemptKey, r.ClientState)
-	return answer.AuthorizationURL, nil
+	return attempt{answer.AuthorizationURL, r.ClientState}, nil
 }
 
-// depart leaves for the platform, or says why not.
-func (p *page) depart(url string, err error, again func()) {
+// depart keeps the attempt's value in this tab and leaves for the platform, or says why not.
+func (p *page) depart(a attempt, err error, again func()) {
 	if err != nil {
 		p.failedWith(err, again)
 		return
 	}
 	p.busy++ // Until the document is gone the page waits; a second click must not begin a second attempt.
-	leave(url)
+	keep(attemptKey, a.value)
+	leave(a.url)
 }
 
 // safeAuthorizationURL accepts an absolute https address, or http to a loopback host for a sandbox: never a

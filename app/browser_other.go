@@ -16,6 +16,8 @@ func keep(string, string)      {}
 func kept(string) string       { return "" }
 func forget(string)            {}
 func ready(string)             {}
+func closeSelf()               {}
+func copyText(string) error    { return nil }
 func focus(string)             {}
 func scrollToTop()             {}
 func fieldValue(string) string { return "" }
@@ -25,3 +27,9 @@ func neverRestored()           {}
 func visible() bool            { return true }
 func reload()                  {}
 func report(string)            {}
+
+type otherTab struct{}
+
+func openAside() otherTab          { return otherTab{} }
+func (otherTab) send(attempt) bool { return false }
+func (otherTab) close()            {}

@@ -48,6 +48,56 @@ func forget(name string) { storage().Call("removeItem", name) }
 
 func storage() js.Value { return js.Global().Get("sessionStorage") }
 
+// otherTab is a tab that this page has opened; the zero one is one that the browser did not allow.
+type otherTab struct{ window js.Value }
+
+// openAside opens an empty tab. It must be called in a click.
+func openAside() otherTab {
+	window := js.Global().Call("open", "")
+	if !window.Truthy() {
+		return otherTab{}
+	}
+	return otherTab{window}
+}
+
+// send leads the tab to a platform, with the attempt's value in its own sessionStorage; false where there is no tab. While
+// it is empty it is of this page's origin; the platform's page will not see who opened it.
+func (t otherTab) send(a attempt) (sent bool) {
+	defer func() {
+		if recover() != nil { // closed meanwhile
+			sent = false
+		}
+	}()
+	if !t.window.Truthy() || t.window.Get("closed").Truthy() {
+		return false
+	}
+	store := t.window.Get("sessionStorage")
+	store.Call("setItem", attemptKey, a.value)
+	store.Call("setItem", asideKey, "1")
+	t.window.Get("location").Call("replace", a.url)
+	return true
+}
+
+func (t otherTab) close() {
+	if t.window.Truthy() {
+		t.window.Call("close")
+	}
+}
+
+// closeSelf closes this tab, where the browser lets a page do so.
+func closeSelf() { js.Global().Call("close") }
+
+// copyText puts a text on the clipboard. It blocks, and must be begun in a click.
+func copyText(text string) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errNetwork
+		}
+	}()
+	_, err = await(js.Global().Get("navigator").Get("clipboard").Call("writeText", text))
+	return err
+}
+
 // ready marks the document as alive, with the name of its page.
 func ready(page string) {
 	js.Global().Get("document").Get("body").Call("setAttribute", "data-ready", page)

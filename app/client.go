@@ -176,6 +176,17 @@ func (c *client) connections() (list shared.Connections, err error) {
 	return list, err
 }
 
+func (c *client) life(connection string) (l shared.Life, err error) {
+	_, err = c.call("GET", shared.PathConnections+"/"+connection+"/life", nil, &l)
+	return l, err
+}
+
+// diagnose has the platform asked about a connection; nothing changes there.
+func (c *client) diagnose(connection string) (d shared.Diagnosis, err error) {
+	_, err = c.call("POST", shared.PathConnections+"/"+connection+"/diagnosis", struct{}{}, &d)
+	return d, err
+}
+
 func (c *client) disconnect(connection string) (d shared.Disconnected, err error) {
 	_, err = c.call("DELETE", shared.PathConnections+"/"+connection, nil, &d)
 	return d, err

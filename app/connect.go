@@ -206,7 +206,7 @@ func (p *connectPage) start() {
 		request.Context.Page = shared.PageHome
 	}
 	p.leaving, p.fail, p.complaint = true, nil, ""
-	async(&p.page, func() (string, error) { return p.begin(request) }, func(url string, err error) {
+	async(&p.page, func() (attempt, error) { return p.begin(request) }, func(a attempt, err error) {
 		if err != nil {
 			p.leaving = false
 		}
@@ -215,7 +215,7 @@ func (p *connectPage) start() {
 			focus(idClinic)
 			return
 		}
-		p.depart(url, err, p.start)
+		p.depart(a, err, p.start)
 	})
 }
 

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -59,7 +60,7 @@ func (p *connectionsPage) Render() ui.UI { return p.frame(p.shell.words.Connecti
 
 func (p *connectionsPage) draw() []part {
 	w := p.shell.words.Connections
-	add := tag("a.button.button-main[href=/connections/new]@connect-new").body(icon(iconPlus), tag("span").text(w.Add))
+	add := tag("a.button[href=/connections/new]@connect-new").body(icon(iconPlus), tag("span").text(w.Add))
 	switch {
 	case !p.loaded && p.fail != nil:
 		return []part{p.drawFailure()}
@@ -83,7 +84,7 @@ func (p *connectionsPage) draw() []part {
 func (p *connectionsPage) drawCard(c shared.Connection) part {
 	state, host := p.shell.words.ConnectionState(c.State), strings.TrimPrefix(c.Clinic.URL, "https://")
 	class := "card"
-	if c.State != shared.StateConnected {
+	if c.State != shared.StateConnected && c.State != shared.StateRefreshing {
 		class += " card-warn"
 	}
 	parts := []part{
@@ -94,7 +95,7 @@ func (p *connectionsPage) drawCard(c shared.Connection) part {
 	if c.State != shared.StateConnected {
 		parts = append(parts, tag("p@connection-cause").text(joinWords(state.Text, p.shell.words.Cause(c.Cause))))
 	}
-	parts = append(parts, p.drawLife(c), p.drawGrants(c), p.drawBudgets(c))
+	parts = append(parts, p.drawForecast(c), p.drawLife(c), p.drawGrants(c), p.drawBudgets(c))
 	if p.asking == c.ID {
 		parts = append(parts, p.drawConfirm(c))
 	} else {
@@ -114,14 +115,33 @@ func (p *connectionsPage) drawLife(c shared.Connection) part {
 	if c.KeptSeconds > 0 {
 		kept = words.Fill(w.Connections.Kept, "time", span(w, time.Duration(c.KeptSeconds)*time.Second))
 	}
-	since := words.Fill(w.Connections.Since, "date", z.say(z.day(c.ConnectedAt), shapeDate))
-	switch c.State {
-	case shared.StateReconnect:
-		return tag("p.quiet").text(since)
-	case shared.StateDegraded: // What renews itself does so once the platform answers.
-		return tag("p.quiet@connection-life").text(since + ". " + kept)
+	since := words.Fill(w.Connections.Since, "date", z.say(z.day(c.ConnectedAt), shapeDate)) + "."
+	works := ""
+	if c.FreshSeconds > 0 {
+		works = words.Fill(w.Connections.StillWorks, "time", span(w, time.Duration(c.FreshSeconds)*time.Second))
 	}
-	return tag("p.quiet@connection-life").text(since + ". " + fresh + " " + kept)
+	said := joinWords(since, fresh, kept)
+	link := w.Connections.Life
+	switch c.State {
+	case shared.StateReconnect, shared.StateMisconfigured: // Nothing renews itself here.
+		said, link = joinWords(since, works), w.Connections.Why
+	case shared.StateDegraded: // What renews itself does so once the platform answers.
+		said, link = joinWords(since, works, kept), w.Connections.Why
+	}
+	return tag("p.quiet@connection-life").body(text(said+" "),
+		tag("a@connection-story").attr("href", "/connections/"+c.ID+"/life").attr("aria-label", link+" · "+c.Clinic.Name).text(link))
+}
+
+// drawForecast asks for a renewal before the platform ends a connection however it is used.
+func (p *page) drawForecast(c shared.Connection) part {
+	if !soon(c) {
+		return nil
+	}
+	w, z := p.shell.words.Connections, p.shell.zone("")
+	return tag("div.notice.notice-warn@connection-forecast").body(icon(iconWarn),
+		tag("div.notice-words").body(tag("p").text(words.Fill(w.EndsAt, "date", z.stamp(*c.EndsAt)))),
+		tag("button.button[type=button]@connection-renew").text(w.Renew).
+			on("click", p.shell, func(ui.Context, ui.Event) { p.authorize(c.ID, nil) }, "connection-renew", c.ID))
 }
 
 func (p *connectionsPage) drawGrants(c shared.Connection) part {
@@ -210,12 +230,36 @@ func (p *connectionsPage) drawConfirm(c shared.Connection) part {
 			keep()
 		}
 	}, "disconnect-escape", c.ID).attr("aria-label", words.Fill(w.DisconnectAsk, "clinic", c.Clinic.Name)).test("disconnect-confirm").body(
-		tag("p").body(tag("strong").text(words.Fill(w.DisconnectAsk, "clinic", c.Clinic.Name)), text(" "), tag("span").text(w.DisconnectText)),
+		tag("p").body(tag("strong").text(words.Fill(w.DisconnectAsk, "clinic", c.Clinic.Name)), text(" "), tag("span@disconnect-policy").text(p.policy(c))),
+		p.drawSiblings(c),
 		tag("div.card-actions").body(
 			yes,
 			tag("button.button[type=button][id=disconnect-no]@disconnect-no").text(w.DisconnectNo).
 				on("click", p.shell, func(ui.Context, ui.Event) { keep() }, "disconnect-no", c.ID),
 		))
+}
+
+// policy says what disconnecting does at this platform.
+func (p *connectionsPage) policy(c shared.Connection) string {
+	said, ok := p.shell.words.Connections.Endings.Find(c.Platform.Ending)
+	if !ok {
+		said, _ = p.shell.words.Connections.Endings.Find("revoke")
+	}
+	return said
+}
+
+// drawSiblings names the clinics that may be lost with this one, before it is given up.
+func (p *connectionsPage) drawSiblings(c shared.Connection) part {
+	var names []string
+	for _, other := range p.list {
+		if slices.Contains(c.Siblings, other.ID) {
+			names = append(names, other.Clinic.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return tag("p@disconnect-siblings").text(words.Fill(p.shell.words.Connections.Siblings, "names", strings.Join(names, ", ")))
 }
 
 func (p *connectionsPage) disconnect(c shared.Connection) {
@@ -231,10 +275,7 @@ func (p *connectionsPage) disconnect(c shared.Connection) {
 				return
 			}
 			w := p.shell.words.Connections
-			end := w.NotRevoked
-			if d.Revoked {
-				end = w.Revoked
-			}
+			end, _ := w.Ended.Find(d.Ending)
 			p.say(words.Fill(w.Disconnected, "clinic", c.Clinic.Name) + " " + end)
 			p.shell.staleConnections()
 			p.shell.forgetClinic(c.ID)

@@ -63,7 +63,7 @@ func (p *page) drawHeader() part {
 		tag("a.brand[href=/]").attr("aria-label", w.Product).body(p.drawMark(), tag("span.brand-name").text(w.Product)),
 		tag("nav.nav").attr("aria-label", w.Navigation).body(
 			p.drawLink("nav-home", "/", w.Home, p.name == shared.PageHome),
-			p.drawLink("nav-connections", "/connections", w.Connections, p.name == shared.PageConnections || p.name == shared.PageConnect),
+			p.drawConnectionsLink(),
 		),
 		tag("div.who").body(
 			when(name != "", func() part {
@@ -84,6 +84,26 @@ func (p *page) skip(ui.Context, ui.Event) { focus(idMain) }
 
 func (p *page) drawLink(test, href, text string, current bool) part {
 	link := tag("a.nav-link").attr("href", href).test(test).text(text)
+	if current {
+		link = link.attr("aria-current", "page")
+	}
+	return link
+}
+
+// drawConnectionsLink says as well how many connections need somebody.
+func (p *page) drawConnectionsLink() part {
+	w, n := p.shell.words, 0
+	for _, c := range p.shell.knownConnections() {
+		if !usable(c) {
+			n++
+		}
+	}
+	current := p.name == shared.PageConnections || p.name == shared.PageConnect || p.name == shared.PageLife
+	link := tag("a.nav-link@nav-connections[href=/connections]").body(
+		text(w.Header.Connections), when(n > 0, func() part {
+			return tag("span.badge@attention").attr("title", w.N(w.Header.Attention, n)).body(
+				tag("span[aria-hidden=true]").text(strconv.Itoa(n)), tag("span.hidden").text(w.N(w.Header.Attention, n)))
+		}))
 	if current {
 		link = link.attr("aria-current", "page")
 	}
@@ -131,7 +151,7 @@ func (p *page) drawState(c shared.Connection) part {
 	if c.State == shared.StateConnected || c.State == shared.StateRefreshing {
 		return nil
 	}
-	return tag("a[href=/connections]").class("chip chip-connection-"+c.State).test("clinic-state").attr("data-state", c.State).
+	return tag("a").attr("href", "/connections/"+c.ID+"/life").class("chip chip-connection-"+c.State).test("clinic-state").attr("data-state", c.State).
 		text(p.shell.words.ConnectionState(c.State).Title)
 }
 

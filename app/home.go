@@ -172,15 +172,24 @@ func (p *homePage) drawClinic(c shared.Connection) part {
 				on("click", p.shell, func(ui.Context, ui.Event) { p.authorize(c.ID, nil) }, "clinic-reconnect", c.ID)
 		}
 		return tag("article.card.card-warn@clinic-card").attr("data-connection", c.ID).body(append(lines,
-			tag("p").body(tag("strong").text(say.Title), text(" · "), tag("span").text(say.Text)),
+			tag("p").body(tag("strong").text(say.Title), text(" · "), tag("span").text(joinWords(say.Text, w.Cause(c.Cause))+" "), p.drawWhy(c)),
 			tag("div.card-actions").body(step))...)
 	}
+	if c.State == shared.StateDegraded {
+		lines = append(lines, tag("p.quiet@clinic-degraded").body(text(joinWords(w.ConnectionState(c.State).Text, w.Cause(c.Cause))+" "), p.drawWhy(c)))
+	}
 	return tag("article.card@clinic-card").attr("data-connection", c.ID).body(append(lines,
-		p.drawGlance(p.glances[c.ID]),
+		p.drawForecast(c), p.drawGlance(p.glances[c.ID]),
 		tag("div.card-actions").body(
 			tag("a.button.button-main").attr("href", "/schedule/"+c.ID).test("open-schedule").body(icon(iconCalendar), tag("span").text(w.Home.OpenSchedule)),
 			tag("a.button").attr("href", "/patients/"+c.ID).test("open-patients").body(icon(iconPeople), tag("span").text(w.Home.OpenPatients)),
 		))...)
+}
+
+// drawWhy leads to where a connection's state is explained.
+func (p *homePage) drawWhy(c shared.Connection) part {
+	why := p.shell.words.Connections.Why
+	return tag("a@clinic-why").attr("href", "/connections/"+c.ID+"/life").attr("aria-label", why+" · "+c.Clinic.Name).text(why)
 }
 
 func (p *homePage) drawGlance(g glance) part {

@@ -21,7 +21,10 @@ func (p *page) explain() part {
 		return nil
 	}
 	w, code := p.shell.words, p.fail.Code
-	say := w.Problem(code)
+	say, keeping := w.Problem(code), p.keeping()
+	if keeping {
+		say.Text = w.Aside.KeptText
+	}
 	text := words.Fill(say.Text, "time", span(w, max(0, p.wait())), "scope", w.Scope(p.fail.Params["scope"]))
 	notice := tag("div").class("notice notice-"+tone(code)).attr("role", "alert").test("problem").attr("data-code", string(code)).attr("id", idProblem).attr("tabindex", "-1")
 	line := tag("p").text(text)
@@ -35,7 +38,19 @@ func (p *page) explain() part {
 	if p.fail.RequestID != "" && code == shared.CodeInternal {
 		lines = append(lines, tag("p.quiet.mono").text(p.fail.RequestID))
 	}
-	return notice.body(icon(iconWarn), tag("div.notice-words").body(lines...), p.drawNextStep(say))
+	notice = notice.body(icon(iconWarn), tag("div.notice-words").body(lines...))
+	if keeping {
+		return notice.body(append(notice.parts, p.drawAside()...)...)
+	}
+	if next := p.drawNextStep(say); next != nil {
+		return notice.body(append(notice.parts, next)...)
+	}
+	return notice
+}
+
+// keeping says whether what failed is mended by a sign-in, while the page holds something typed.
+func (p *page) keeping() bool {
+	return p.fail != nil && p.fail.Code == shared.CodeReconnectNeeded && p.keeps != nil && p.keeps()
 }
 
 // tone is how serious a problem looks.

@@ -16,7 +16,10 @@ type outcomePage struct {
 	outcomeState
 }
 
-type outcomeState struct{ outcome shared.Outcome }
+type outcomeState struct {
+	outcome shared.Outcome
+	beside  bool // this tab was opened for the sign-in alone
+}
 
 // OnNav empties the page and asks how this tab's attempt has ended.
 func (p *outcomePage) OnNav(ctx ui.Context) {
@@ -69,6 +72,11 @@ func (p *outcomePage) ended(o shared.Outcome) {
 	if o.Code == shared.OutcomeConnected {
 		p.shell.staleConnections()
 		p.shell.forgetClinic(o.Connection)
+		if kept(asideKey) != "" { // the page waits in the tab that opened this one
+			forget(asideKey)
+			p.beside = true
+			return
+		}
 		p.goBack()
 	}
 }
@@ -104,6 +112,9 @@ func (p *outcomePage) draw() []part {
 		return []part{tag("p.lead.working@outcome-checking").text(w.Result.Checking)}
 	}
 	say := w.Outcome(p.outcome.Code)
+	if p.beside {
+		say = words.Say{Title: w.Aside.Done, Text: w.Aside.DoneText, Next: w.Aside.Here}
+	}
 	return []part{tag("section.card.outcome@outcome").attr("data-code", string(p.outcome.Code)).attr("role", "status").body(
 		tag("h2.card-title").text(say.Title),
 		tag("p.lead").text(say.Text),
@@ -118,6 +129,11 @@ func (p *outcomePage) drawSteps(say words.Say) []part {
 	next := tag("a.button.button-main@outcome-next").attr("href", p.nextHref()).text(say.Next)
 	switch p.outcome.Code {
 	case shared.OutcomeConnected:
+		if p.beside {
+			return []part{tag("button.button.button-main[type=button]@outcome-close").text(p.shell.words.Aside.Close).
+				on("click", p.shell, func(ui.Context, ui.Event) { closeSelf() }, "outcome-close"),
+				tag("a.button@outcome-next").attr("href", p.nextHref()).text(say.Next)}
+		}
 		return []part{next}
 	case shared.OutcomePending:
 		check := tag("button.button[type=button]@outcome-check").text(w.CheckAgain).

@@ -29,10 +29,14 @@ type page struct {
 	busy       int // answers still awaited
 	fail       *failure
 	failedAt   time.Time
-	again      func() // repeats what failed
-	changed    func() // takes up what the shell knows of the connections now; nil where the page shows none
-	tried      bool   // the one repetition without being asked has been made
-	notice     string // a quiet word that something has worked
+	again      func()    // repeats what failed
+	changed    func()    // takes up what the shell knows of the connections now; nil where the page shows none
+	tried      bool      // the one repetition without being asked has been made
+	due        time.Time // when onDue runs, counted down on the page; zero: never
+	onDue      func()
+	keeps      func() bool // whether the page holds something typed that leaving would lose; nil: never
+	aside      aside       // a sign-in in a tab of its own, that this page waits for
+	notice     string      // a quiet word that something has worked
 	noticeAt   time.Time
 }
 
@@ -46,6 +50,7 @@ func (p *page) arrive(ctx ui.Context, title string) bool {
 	p.ctx, p.mounted = ctx, true
 	p.generation++
 	p.busy, p.fail, p.again, p.changed, p.tried, p.notice = 0, nil, nil, nil, false, ""
+	p.due, p.onDue, p.keeps, p.aside = time.Time{}, nil, nil, aside{}
 	p.params, p.query = nil, nil
 	ctx.Page().SetTitle(title + " · " + p.shell.words.Header.Product)
 	if !p.shell.live {
@@ -187,7 +192,10 @@ func (p *page) repeat() {
 }
 
 // counting says whether something on the page changes by the second.
-func (p *page) counting() bool { return p.notice != "" || p.pausing() }
+func (p *page) counting() bool { return p.notice != "" || p.pausing() || !p.due.IsZero() }
+
+// awaitDue runs do at a time, unless the page is left before; meanwhile it redraws each second.
+func (p *page) awaitDue(at time.Time, do func()) { p.due, p.onDue = at, do }
 
 // pausing says whether the page waits for the clinic's budget.
 func (p *page) pausing() bool {
@@ -206,6 +214,10 @@ func (p *page) wait() time.Duration {
 func (p *page) countDown() {
 	if time.Since(p.noticeAt) > noticeFor {
 		p.notice = ""
+	}
+	if !p.due.IsZero() && !time.Now().Before(p.due) {
+		p.due = time.Time{}
+		p.onDue()
 	}
 	if p.pausing() && !p.tried && p.wait() <= 0 {
 		p.tried = true

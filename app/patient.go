@@ -49,6 +49,7 @@ func (p *patientPage) OnNav(ctx ui.Context) {
 	defer p.shell.caught()
 	p.patientState = patientState{}
 	if p.arrive(ctx, p.shell.words.Patient.Title) {
+		p.keeps = func() bool { return p.form.open || p.editing != "" }
 		p.load()
 	}
 }

@@ -54,6 +54,8 @@ func (s *shell) component(name string) ui.Composer {
 		return &connectionsPage{page: base}
 	case shared.PageConnect:
 		return &connectPage{page: base}
+	case shared.PageLife:
+		return &lifePage{page: base}
 	case shared.PageOutcome:
 		return &outcomePage{page: base}
 	default:

@@ -33,6 +33,7 @@ var Pages = []Page{
 	{PageConnections, "/connections", "/connections"},
 	{PageConnect, "/connections/new", "/connections/new"},
 	{PageOutcome, "/connections/outcome", "/connections/outcome"},
+	{PageLife, "/connections/{connection}/life", "/connections/x/life"},
 }
 
 // Paths of Locum's own API and forms. API paths never redirect.

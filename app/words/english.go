@@ -14,6 +14,7 @@ var english = Words{
 		Product: "Locum", Skip: "Skip to the content", Navigation: "Main", ClinicNavigation: "Clinic", Home: "Today",
 		Connections: "Connections", Schedule: "Schedule", Patients: "Patients", SignOut: "Sign out", SignedIn: "Signed in as {name}",
 		Budget: "Request budget", BudgetOf: "{left} of {limit} requests left",
+		Attention: Plural{"{n} connection needs your attention", "{n} connections need your attention"},
 	},
 	Home: Home{
 		Title: "Today", Hello: "Hello, {name}", EmptyTitle: "Connect your first clinic",
@@ -48,11 +49,22 @@ var english = Words{
 		Since:      "Connected on {date}", Fresh: "Access is fresh for another {time} and renews itself.", Stale: "Access renews with the next request.",
 		Kept: "Kept for {time} without use.", KeptOpen: "Kept until you end it.", Budget: "Request budget",
 		Reconnect: "Reconnect", AllowMore: "Allow more", Disconnect: "Disconnect", DisconnectAsk: "Disconnect {clinic}?",
-		DisconnectText: "Locum forgets this clinic at once and asks the platform to withdraw the permission. You can connect again later.",
-		DisconnectYes:  "Disconnect", DisconnectNo: "Keep it", Disconnected: "{clinic} is disconnected.",
-		Revoked:    "The platform has confirmed the withdrawal.",
-		NotRevoked: "The platform did not confirm the withdrawal. To be sure, remove Locum in your clinic’s settings as well.",
-		Add:        "Connect another clinic", Left: "{left} of {limit}",
+		DisconnectYes: "Disconnect", DisconnectNo: "Keep it", Disconnected: "{clinic} is disconnected.",
+		Ended: Table{
+			{shared.EndingRevoked, "The platform has confirmed the withdrawal."},
+			{shared.EndingSignedOut, "The platform has ended your sign-in there."},
+			{shared.EndingPending, "The platform has not confirmed the withdrawal yet. Locum keeps asking; to be sure, remove Locum in your clinic’s settings as well."},
+			{shared.EndingExpires, "What was allowed runs out at the platform by itself. Nobody holds a key to it any more."},
+		},
+		Add: "Connect another clinic", Left: "{left} of {limit}",
+		Life: "Details and history", Why: "Why, and what now?", StillWorks: "What is open can go on working for up to {time}.",
+		EndsAt: "The platform ends this connection on {date}. Renew it before then, and nothing is interrupted.", Renew: "Renew now",
+		Siblings: "At this platform these are yours as well, and may end with it: {names}.",
+		Endings: Table{
+			{"revoke", "Locum forgets this clinic at once and asks the platform to withdraw the permission. Some platforms then withdraw it for your other clinics there as well. You can connect again later."},
+			{"end_session", "Locum forgets this clinic at once and ends your sign-in at the platform. You can connect again later."},
+			{"forget", "Locum forgets this clinic at once. The platform is told nothing: the permission runs out there by itself. You can connect again later."},
+		},
 	},
 	Schedule: Schedule{
 		Title: "Schedule", Today: "Today", Previous: "Previous day", Next: "Next day", Mine: "My column", Everyone: "Everyone",
@@ -84,6 +96,9 @@ var english = Words{
 		TimeNeeded: "Enter the day and the time.", Yes: "Yes", No: "No",
 		Readings: Plural{"{n} reading", "{n} readings"},
 	},
+	Life:      englishLife,
+	Diagnosis: englishDiagnosis,
+	Aside:     englishAside,
 	Session: Session{
 		Ending: "You will be signed out in {time}.", EndingText: "Nothing has happened here for a while.", Stay: "Stay signed in",
 		Connected: "{clinic} is connected.",
@@ -133,8 +148,10 @@ var english = Words{
 
 var englishStates = States{
 	{shared.StateConnected, Say{"Connected", "Everything works.", ""}},
-	{shared.StateDegraded, Say{"Platform not reachable", "The platform does not answer at the moment. Locum keeps trying.", ""}},
-	{shared.StateReconnect, Say{"Reconnect needed", "The platform has ended this connection.", "Reconnect"}},
+	{shared.StateRefreshing, Say{"Renewing", "Access is being renewed this very moment.", ""}},
+	{shared.StateDegraded, Say{"Not renewing", "Access cannot be renewed at the moment. Locum keeps trying.", ""}},
+	{shared.StateReconnect, Say{"Reconnect needed", "This connection has ended.", "Reconnect"}},
 	{shared.StateMisconfigured, Say{"Setup problem",
 		"The platform refuses Locum itself. Whoever runs this Locum has to repair its configuration.", ""}},
+	{shared.StateEnded, Say{"Disconnected", "You ended this connection.", ""}},
 }

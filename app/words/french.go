@@ -14,6 +14,7 @@ var french = Words{
 		Product: "Locum", Skip: "Aller au contenu", Navigation: "Principale", ClinicNavigation: "Clinique", Home: "Aujourd’hui",
 		Connections: "Connexions", Schedule: "Horaire", Patients: "Patients", SignOut: "Se déconnecter", SignedIn: "Session de {name}",
 		Budget: "Budget de requêtes", BudgetOf: "{left} requêtes sur {limit} disponibles",
+		Attention: Plural{"{n} connexion demande votre attention", "{n} connexions demandent votre attention"},
 	},
 	Home: Home{
 		Title: "Aujourd’hui", Hello: "Bonjour, {name}", EmptyTitle: "Connectez votre première clinique",
@@ -49,11 +50,22 @@ var french = Words{
 		Kept: "Conservée {time} sans utilisation.", KeptOpen: "Conservée jusqu’à ce que vous y mettiez fin.", Budget: "Budget de requêtes",
 
 		Reconnect: "Reconnecter", AllowMore: "Permettre plus", Disconnect: "Déconnecter", DisconnectAsk: "Déconnecter {clinic} ?",
-		DisconnectText: "Locum oublie aussitôt cette clinique et demande à la plateforme de retirer la permission. Vous pourrez la connecter à nouveau.",
-		DisconnectYes:  "Déconnecter", DisconnectNo: "La garder", Disconnected: "{clinic} est déconnectée.",
-		Revoked:    "La plateforme a confirmé le retrait.",
-		NotRevoked: "La plateforme n’a pas confirmé le retrait. Par prudence, retirez aussi Locum dans les réglages de votre clinique.",
-		Add:        "Connecter une autre clinique", Left: "{left} sur {limit}",
+		DisconnectYes: "Déconnecter", DisconnectNo: "La garder", Disconnected: "{clinic} est déconnectée.",
+		Ended: Table{
+			{shared.EndingRevoked, "La plateforme a confirmé le retrait."},
+			{shared.EndingSignedOut, "La plateforme y a fermé votre session."},
+			{shared.EndingPending, "La plateforme n’a pas encore confirmé le retrait. Locum continue de demander ; par prudence, retirez aussi Locum dans les réglages de votre clinique."},
+			{shared.EndingExpires, "Ce qui était permis expire de soi-même sur la plateforme. Personne n’en a plus de clé."},
+		},
+		Add: "Connecter une autre clinique", Left: "{left} sur {limit}",
+		Life: "Détails et historique", Why: "Pourquoi, et que faire ?", StillWorks: "Ce qui est ouvert peut fonctionner encore {time} au plus.",
+		EndsAt: "La plateforme met fin à cette connexion le {date}. Renouvelez-la avant, et rien n’est interrompu.", Renew: "Renouveler",
+		Siblings: "Sur cette plateforme, celles-ci sont aussi à vous et pourraient finir avec elle : {names}.",
+		Endings: Table{
+			{"revoke", "Locum oublie aussitôt cette clinique et demande à la plateforme de retirer la permission. Certaines plateformes la retirent alors aussi pour vos autres cliniques. Vous pourrez la connecter à nouveau."},
+			{"end_session", "Locum oublie aussitôt cette clinique et ferme votre session sur la plateforme. Vous pourrez la connecter à nouveau."},
+			{"forget", "Locum oublie aussitôt cette clinique. La plateforme n’en sait rien : la permission y expire d’elle-même. Vous pourrez la connecter à nouveau."},
+		},
 	},
 	Schedule: Schedule{
 		Title: "Horaire", Today: "Aujourd’hui", Previous: "Jour précédent", Next: "Jour suivant", Mine: "Ma colonne", Everyone: "Tout le monde",
@@ -85,6 +97,9 @@ var french = Words{
 		TimeNeeded: "Indiquez le jour et l’heure.", Yes: "Oui", No: "Non",
 		Readings: Plural{"{n} mesure", "{n} mesures"},
 	},
+	Life:      frenchLife,
+	Diagnosis: frenchDiagnosis,
+	Aside:     frenchAside,
 	Session: Session{
 		Ending: "Votre session se ferme dans {time}.", EndingText: "Rien ne s’est passé ici depuis un moment.", Stay: "Rester connecté",
 		Connected: "{clinic} est connectée.",
@@ -134,8 +149,10 @@ var french = Words{
 
 var frenchStates = States{
 	{shared.StateConnected, Say{"Connectée", "Tout fonctionne.", ""}},
-	{shared.StateDegraded, Say{"Plateforme injoignable", "La plateforme ne répond pas pour le moment. Locum continue d’essayer.", ""}},
-	{shared.StateReconnect, Say{"À reconnecter", "La plateforme a mis fin à cette connexion.", "Reconnecter"}},
+	{shared.StateRefreshing, Say{"Renouvellement", "L’accès se renouvelle en ce moment même.", ""}},
+	{shared.StateDegraded, Say{"Sans renouvellement", "L’accès ne peut pas être renouvelé pour le moment. Locum continue d’essayer.", ""}},
+	{shared.StateReconnect, Say{"À reconnecter", "Cette connexion a pris fin.", "Reconnecter"}},
 	{shared.StateMisconfigured, Say{"Problème de réglage",
 		"La plateforme refuse Locum lui-même. La personne qui exploite ce Locum doit réparer sa configuration.", ""}},
+	{shared.StateEnded, Say{"Déconnectée", "Vous avez mis fin à cette connexion.", ""}},
 }

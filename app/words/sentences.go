@@ -14,6 +14,9 @@ type Words struct {
 	Patients     Patients
 	Patient      Patient
 	Observations Observations
+	Life         Life
+	Diagnosis    Diagnosis
+	Aside        Aside
 	Session      Session
 	SignIn       SignIn
 	Setup        Setup
@@ -51,6 +54,7 @@ type Header struct {
 	_                                                                                                     incomparable
 	Product, Skip, Navigation, ClinicNavigation, Home, Connections, Schedule, Patients, SignOut, SignedIn string
 	Budget, BudgetOf                                                                                      string
+	Attention                                                                                             Plural
 }
 
 // Home is the first page.
@@ -76,10 +80,12 @@ type Result struct {
 
 // Connections is the page of a practitioner's grants.
 type Connections struct {
-	_                                                                                                                   incomparable
-	Title, Lead, Empty, Granted, More, Excess, ExcessText, Since, Fresh, Stale, Kept, KeptOpen, Budget                  string
-	Reconnect, AllowMore, Disconnect, DisconnectAsk, DisconnectText, DisconnectYes, DisconnectNo, Disconnected, Revoked string
-	NotRevoked, Add, Left, Whole                                                                                        string
+	_                                                                                                  incomparable
+	Title, Lead, Empty, Granted, More, Excess, ExcessText, Since, Fresh, Stale, Kept, KeptOpen, Budget string
+	Reconnect, AllowMore, Disconnect, DisconnectAsk, DisconnectYes, DisconnectNo, Disconnected         string
+	Add, Left, Whole, Life, Why, StillWorks, EndsAt, Renew, Siblings                                   string
+	Ended                                                                                              Table // by Disconnected.Ending: what became of it
+	Endings                                                                                            Table // by Platform.Ending: what disconnecting does
 }
 
 // Schedule is the page of one day.
@@ -108,6 +114,29 @@ type Observations struct {
 	Title, Empty, Add, Allow, Category, Measure, Value, Note, When, Save, Saving, Saved, EditNote, SaveNote, NoteSaved, Trend, Needed, NotNumber, NoteOnly, By, More, TimeNeeded string
 	Yes, No                                                                                                                                                                      string
 	Readings                                                                                                                                                                     Plural
+}
+
+// Life is the page of one connection's whole life. Did, KeepAlive and Rotations are keyed by the wire's codes, Nexts by what
+// stands before the colon of a next step and Settings by what stands behind it, Steps by what has happened.
+type Life struct {
+	_                                                                                                    incomparable
+	Why, Title, Back, Since, Happened, Now, Tell, Told, Lasts, Retry, EndsAt, EndsOpen, Renew, Forgotten string
+	Connect, Story, StoryText, NoStory, Times, Copy, Copied, CopyFailed                                  string
+	Did, Nexts, Settings, KeepAlive, Rotations, Steps, Triggers, Codes                                   Table
+}
+
+// Diagnosis is what a platform says of a connection when it is asked.
+type Diagnosis struct {
+	_                                                                                           incomparable
+	Title, Text, Ask, Asking, AskedAt, Answer, Access, Renewal, SignIn, SameSignIn, OtherSignIn string
+	Until, Clock, Ahead, Behind, Even                                                           string
+	Founds                                                                                      Table
+}
+
+// Aside is said where a sign-in at a platform happens in a tab of its own, because the page keeps something unsaved.
+type Aside struct {
+	_                                                              incomparable
+	KeptText, Open, Waiting, Done, DoneText, Close, Here, Returned string
 }
 
 // Session is said about the practitioner's own session.

@@ -34,7 +34,8 @@ func TestEveryCodeHasWords(t *testing.T) {
 				t.Errorf("%s: outcome %q has no words", lang, code)
 			}
 		}
-		for _, state := range []string{shared.StateConnected, shared.StateDegraded, shared.StateReconnect, shared.StateMisconfigured} {
+		for _, state := range []string{shared.StateConnected, shared.StateRefreshing, shared.StateDegraded, shared.StateReconnect,
+			shared.StateMisconfigured, shared.StateEnded} {
 			if say := w.ConnectionState(state); say.Title == "" || say.Text == "" {
 				t.Errorf("%s: state %q has no words", lang, state)
 			}
@@ -121,7 +122,7 @@ func placeholders(sentence string) string {
 		}
 	}
 	var list []string
-	for _, name := range []string{"n", "name", "time", "clinic", "date", "zone", "query", "left", "limit", "scope", "example", "platform", "values"} {
+	for _, name := range []string{"n", "name", "time", "clinic", "date", "zone", "query", "left", "limit", "scope", "example", "platform", "values", "names"} {
 		if names[name] {
 			list = append(list, name)
 			delete(names, name)
