@@ -247,7 +247,7 @@ func (k *Keeper) introspect(ctx context.Context, live *platform.Live, token secr
 
 // probe says whether a refresh token is good. That it is not is believed only of a platform whose introspection knew a live
 // token lately, or knows another connection's now: one that is misconfigured calls every token inactive. Where there is
-// nobody to compare with, it is believed unless strict.
+// nobody to compare with, it is believed; if strict, only of one that has ever known any.
 func (k *Keeper) probe(h *held, live *platform.Live, token secret.String, strict bool) (bool, error) {
 	active, err := k.introspect(context.Background(), live, token)
 	if err != nil || active || k.kinds.isProven(live.ID, time.Now()) {
@@ -255,7 +255,7 @@ func (k *Keeper) probe(h *held, live *platform.Live, token secret.String, strict
 	}
 	other, found := k.witness(h)
 	switch {
-	case !found && strict:
+	case !found && strict && !k.kinds.everProven(live.ID):
 		return false, errUnproven
 	case !found:
 		return false, nil

@@ -91,6 +91,14 @@ func (s *kinds) isProven(platform string, now time.Time) bool {
 	return ok && now.Sub(at) < provenFor
 }
 
+// everProven says whether introspection has known a live refresh token at all, in this process or when the kind was learned.
+func (s *kinds) everProven(platform string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	evidence := s.known[platform].Evidence
+	return !s.proven[platform].IsZero() || evidence == evidenceSpent || evidence == evidenceLeeway || evidence == evidenceActive
+}
+
 // begin says whether the platform's kind is to be learned now, by whoever asks.
 func (s *kinds) begin(platform string, now time.Time) bool {
 	s.mu.Lock()

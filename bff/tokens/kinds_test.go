@@ -2,6 +2,8 @@ package tokens_test
 
 import (
 	"context"
+	"os/signal"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -281,7 +283,7 @@ func TestKindContradicted(t *testing.T) {
 		{"O0 for O1", sandbox.KindO1, platform.RefreshPolicy{Kind: platform.KindStatic}, platform.KindRotating, platform.KindRotating},
 		{"K2 for K1", sandbox.KindK1, platform.RefreshPolicy{Kind: platform.KindReuse, Reuse: 3}, platform.KindStrict, platform.KindStrict},
 		{"K1 for K0", sandbox.KindK0, platform.RefreshPolicy{Kind: platform.KindStrict}, platform.KindReuse, platform.KindStrict},
-		{"O1 for O0", sandbox.KindO0, platform.RefreshPolicy{Kind: platform.KindRotating}, platform.KindStatic, platform.KindRotating},
+		{"O1 for O0", sandbox.KindO0, platform.RefreshPolicy{Kind: platform.KindRotating, Leeway: 30 * time.Second}, platform.KindStatic, platform.KindRotating},
 		{"K0 for K0", sandbox.KindK0, platform.RefreshPolicy{Kind: platform.KindNone}, "", platform.KindNone},
 		{"K2 for K2", sandbox.KindK2, platform.RefreshPolicy{Kind: platform.KindReuse, Reuse: 3}, "", platform.KindReuse},
 	}
@@ -350,6 +352,75 @@ func TestKindObserved(t *testing.T) {
 			}
 			b.teach(id, platform.KindRotating)
 		})
+	})
+}
+
+// TestKindConfirmed: a week later the same is learned again. Nothing is on record for it, but when it was looked at.
+func TestKindConfirmed(t *testing.T) {
+	for _, r := range rotations {
+		t.Run(string(r.kind), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, options{})
+				b.sandbox.SetKind(r.kind)
+				b.teach(b.connect("p1", robin, b.a), r.learned)
+				before := b.keeper.Rotation(jane)
+				pass(7 * 24 * time.Hour)
+				b.teach(b.connect("p1", robin, b.a), r.learned)
+				after := b.keeper.Rotation(jane)
+				if !after.LearnedAt.Equal(before.LearnedAt) || !after.CheckedAt.After(before.CheckedAt) || after.Leeway != before.Leeway {
+					t.Errorf("%+v, then %+v", before, after)
+				}
+				b.wantEvents("kind_learned", r.learned)
+			})
+		})
+	}
+}
+
+// TestKindNotStored: a vault that takes nothing keeps nobody from acting on what was learned; a restart learns it again.
+func TestKindNotStored(t *testing.T) {
+	signal.Ignore(syscall.SIGXFSZ) // see noWrites
+	defer signal.Reset(syscall.SIGXFSZ)
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, options{})
+		b.sandbox.SetKind(sandbox.KindK0)
+		id := b.connect("p1", robin, b.a)
+		pass(due)
+		b.fresh("p1", id)
+		pass(60 * time.Second)
+		writable := noWrites(t)
+		pass(10 * time.Second)
+		writable()
+		if kind, _, _ := b.keeper.Kind(jane); kind != platform.KindReuse {
+			t.Errorf("%q is acted on", kind)
+		}
+		must(t, b.keeper.Close())
+		_ = b.audit.Close() // it could not be written either
+		must(t, b.vault.Close())
+		b.open()
+		if kind, _, _ := b.keeper.Kind(jane); kind != "" {
+			t.Errorf("%q was stored", kind)
+		}
+		b.teach(id, platform.KindReuse)
+	})
+}
+
+// TestKindLearnedTwice: what was observed in use is not overwritten by a look that was begun before.
+func TestKindLearnedTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, options{})
+		b.sandbox.SetKind(sandbox.KindK0)
+		id, other := b.connect("p1", robin, b.a), b.connect("p2", alex, b.a)
+		pass(due)
+		b.fresh("p1", id) // looks again in 65 s
+		pass(10 * time.Second)
+		b.sandbox.PushNotBefore("") // "Stale token": a reuse, as far as anybody can tell
+		b.fresh("p2", other)
+		synctest.Wait()
+		b.sandbox.TakeNotBeforeBack()
+		pass(70 * time.Second)
+		if got := b.keeper.Rotation(jane); got.Kind != platform.KindStrict || got.Evidence != "replay_refused" {
+			t.Errorf("%+v", got)
+		}
 	})
 }
 

@@ -208,7 +208,7 @@ func (k *Keeper) create(c vault.Connection) (made vault.Connection, ok bool, err
 		return c, false, nil
 	}
 	received := c.ReceivedAt
-	if err := k.put(&c, vault.Step{What: StepConnected, Trigger: triggerPractitioner, Child: k.fingerprint(c.Refresh)}); err != nil {
+	if err := k.put(&c, begun(StepConnected, c, "", k.fingerprint(c.Refresh))...); err != nil {
 		return c, false, &Error{Kind: Storage, Code: CauseStorage, Err: err}
 	}
 	c.ReceivedAt = received // with its monotonic reading
@@ -259,8 +259,7 @@ func (k *Keeper) replace(h *held, c vault.Connection) (vault.Connection, error) 
 		if err := vault.Connections.Put(tx, next.ID, &next); err != nil {
 			return err
 		}
-		return k.step(tx, next, vault.Step{What: StepReconnected, Trigger: triggerPractitioner, Parent: k.fingerprint(old.Refresh),
-			Child: k.fingerprint(next.Refresh)})
+		return k.step(tx, next, begun(StepReconnected, next, k.fingerprint(old.Refresh), k.fingerprint(next.Refresh))...)
 	})
 	if errors.Is(err, vault.ErrNotFound) { // disconnected meanwhile: what has no record is no connection
 		h.gone.Store(true)

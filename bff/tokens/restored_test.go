@@ -124,7 +124,12 @@ func TestRestoredRecords(t *testing.T) {
 			c.Phase, c.Raw, c.RawStatus = "answered", answer.Body, answer.Status
 		})
 		b.alter(doubtful, func(c *vault.Connection) { b.inflight(c, time.Now()) })
-		b.alter(ended, func(c *vault.Connection) { c.Phase, c.Raw, c.RawStatus = "answered", secret.New(`{"error":"invalid_grant"}`), 400 })
+		b.alter(ended, func(c *vault.Connection) {
+			c.Phase, c.Raw, c.RawStatus = "answered", secret.New(`{"error":"invalid_grant"}`), 400
+		})
+		must(t, b.vault.Update(func(tx *vault.Tx) error {
+			return vault.Connections.Put(tx, "pending", &vault.Connection{ID: "pending", State: "pending", Refresh: secret.New("x")})
+		}))
 		b.restored(2)
 		if c := b.record(unread); c.Refresh.Reveal() != newest.Token || !c.Raw.Empty() || c.Phase != "restored" {
 			t.Errorf("the unread answer's record is in phase %q", c.Phase)
@@ -168,6 +173,13 @@ func TestOldAtStart(t *testing.T) {
 		{"introspection down", options{refresh: strict}, sandbox.KindK1, 25 * time.Minute, false, func(b *bench) {
 			b.sandbox.Fail(sandbox.EndpointIntrospect, 503, 1)
 		}, tokens.StateConnected, "", true},
+		{"past the login's end", options{refresh: strict}, sandbox.KindK1, 25 * time.Minute, true, func(b *bench) {
+			must(b.t, b.keeper.Close())
+			for _, id := range b.ids("p1") {
+				b.alter(id, func(c *vault.Connection) { c.EndsAt = time.Now() })
+			}
+			b.openKeeper()
+		}, tokens.StateReconnect, tokens.CauseSessionMax, true},
 		{"run out", options{refresh: strict}, sandbox.KindK1, 40 * time.Minute, false, nil, tokens.StateReconnect, tokens.CauseExpired, true},
 	}
 	for _, c := range cases {

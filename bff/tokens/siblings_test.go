@@ -9,6 +9,7 @@ import (
 	"locum/bff/platform"
 	"locum/bff/sandbox"
 	"locum/bff/tokens"
+	"locum/bff/vault"
 )
 
 // family is three connections of one login in one browser, two of one practitioner and one of another account of the same
@@ -55,7 +56,7 @@ func TestT056SiblingsLive(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFamily(t, options{})
 				f.sandbox.SetKind(kind)
-				rounds := 20
+				rounds := 10
 				if kind == sandbox.KindK1 {
 					rounds = 100
 				}
@@ -139,6 +140,55 @@ func TestT056SiblingsAsked(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestT056SiblingsAlone: nobody else is connected with whom introspection could be compared. It is believed of a platform
+// whose introspection was seen to work, and of no other; then the sibling's own refresh tells.
+func TestT056SiblingsAlone(t *testing.T) {
+	for name, learned := range map[string]bool{"introspection is known": true, "introspection is not known": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, options{})
+				var err error
+				b.browser, err = b.sandbox.NewBrowser()
+				must(t, err)
+				f := family{bench: b, who: []string{"p1", "p1"}, ids: []string{b.connect("p1", robin, b.a), b.connect("p1", robin, b.b)}}
+				if learned {
+					b.teach(f.ids[0], platform.KindStrict)
+					b.restart()
+				}
+				pass(due)
+				f.theft()
+				_, _ = b.keeper.Fresh(context.Background(), "p1", f.ids[0])
+				synctest.Wait()
+				wantState(t, b.view("p1", f.ids[0]), tokens.StateReconnect, tokens.CauseDetached)
+				if learned {
+					wantState(t, b.view("p1", f.ids[1]), tokens.StateReconnect, tokens.CauseDetached)
+				} else {
+					wantState(t, b.view("p1", f.ids[1]), tokens.StateConnected, "")
+				}
+			})
+		})
+	}
+}
+
+// TestT056NoLogin: connections whose platform names no login are nobody's siblings.
+func TestT056NoLogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFamily(t, options{})
+		must(t, f.keeper.Close())
+		for _, id := range f.ids {
+			f.alter(id, func(c *vault.Connection) { c.SID = "" })
+		}
+		f.openKeeper()
+		pass(due)
+		f.theft()
+		f.fresh("p1", f.ids[0])
+		synctest.Wait()
+		if n := f.sandbox.Count(sandbox.EndpointIntrospect); n != 0 {
+			t.Errorf("asked %d times", n)
+		}
+	})
 }
 
 // TestT056NeverOnAGuess: while nobody can be asked and the kind is not known, a token in doubt is presented again only by
