@@ -53,6 +53,9 @@ const (
 // platforms are the two realms of the sandbox, as the configuration names them.
 var platforms = map[string]string{"jane": sandbox.RealmProduction, "jane-sandbox": sandbox.RealmSandbox}
 
+// strict says which of them rotate refresh tokens strictly, where a campaign has them do so; the other does not.
+var strict = map[string]bool{"jane": false, "jane-sandbox": true}
+
 // site is one installation: configuration, key and data in a directory, an address, and the sandbox it points to.
 type site struct {
 	t       testing.TB
