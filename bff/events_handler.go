@@ -22,7 +22,7 @@ import (
 const (
 	streamLife  = 55 * time.Second
 	streamBeat  = 15 * time.Second // proxies give up after a silence of a minute or so
-	streamLook  = time.Second      // for a caller who is gone: a write tells only at the second beat
+	streamLook  = 3 * time.Second  // for a caller who is gone: a write tells only at the second beat
 	streamRetry = time.Second
 	streamWait  = 15 * time.Second // until who was displaced, or can take no stream, asks again
 	eventStream = "text/event-stream"
@@ -137,7 +137,7 @@ func (r *stream) wait() {
 	beat, now := r.spoke.Add(r.server.bounds.beat), time.Now()
 	left, _ := r.server.sessions.Remaining(r.session)
 	until := beat
-	for _, at := range []time.Time{now.Add(left), r.ends, now.Add(streamLook)} {
+	for _, at := range []time.Time{now.Add(left), r.ends, now.Add(r.server.bounds.look)} {
 		if at.Before(until) {
 			until = at
 		}

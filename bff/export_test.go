@@ -33,10 +33,11 @@ func (o *Options) Bound(read, send, idle time.Duration, connections int) {
 	o.bounds = bounds{read: read, send: send, idle: idle, connections: connections}
 }
 
-// BoundStreams sets how long a stream of events lasts and may say nothing, and how many connections there may be.
+// BoundStreams sets how long a stream of events lasts and may say nothing, and how many connections there may be. It looks
+// for its caller often.
 func (o *Options) BoundStreams(stream, beat time.Duration, connections int) {
 	o.bounds = defaultBounds
-	o.bounds.stream, o.bounds.beat, o.bounds.connections = stream, beat, connections
+	o.bounds.stream, o.bounds.beat, o.bounds.look, o.bounds.connections = stream, beat, 50*time.Millisecond, connections
 }
 
 // BoundSends sets how long an answer may take beside the bounds of streams.

@@ -111,16 +111,18 @@ const (
 )
 
 // bounds of the connections: how long one may take to send a whole request, to take an answer and to say nothing between
-// two requests, and how many are open at once; and how long a stream of events lasts and may say nothing.
+// two requests, and how many are open at once; and how long a stream of events lasts and may say nothing, and how often
+// it looks for its caller.
 type bounds struct {
 	read, send, idle time.Duration
 	connections      int
-	stream, beat     time.Duration
+	stream           time.Duration
+	beat, look       time.Duration
 }
 
 // defaultBounds: with their buffers and a full body each, the connections take a third of a gigabyte at the very worst.
 var defaultBounds = bounds{read: 15 * time.Second, send: 30 * time.Second, idle: 75 * time.Second, connections: 4096,
-	stream: streamLife, beat: streamBeat}
+	stream: streamLife, beat: streamBeat, look: streamLook}
 
 // withDefaults fills in what the options leave open.
 func (b bounds) withDefaults(stream time.Duration) bounds {
@@ -129,7 +131,7 @@ func (b bounds) withDefaults(stream time.Duration) bounds {
 		b.read, b.send, b.idle, b.connections = d.read, d.send, d.idle, d.connections
 	}
 	b.stream = cmp.Or(b.stream, stream, defaultBounds.stream)
-	b.beat = cmp.Or(b.beat, defaultBounds.beat)
+	b.beat, b.look = cmp.Or(b.beat, defaultBounds.beat), cmp.Or(b.look, defaultBounds.look)
 	return b
 }
 
