@@ -190,14 +190,15 @@ func TestT055NoResurrection(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { disconnectDuringARefresh(t, c.answer) })
+			synctest.Test(t, func(t *testing.T) { disconnectDuringARefresh(t, c.answer, c.name == "an answer that is lost") })
 		})
 	}
 }
 
-func disconnectDuringARefresh(t *testing.T, answer func(*bench)) {
+func disconnectDuringARefresh(t *testing.T, answer func(*bench), lost bool) {
 	b := newBench(t, options{})
 	id := b.connect("p1", robin, b.a)
+	stored := b.record(id).Refresh
 	pass(gone)
 	b.sandbox.Slow(sandbox.EndpointRefresh, 5*time.Second, 1)
 	answer(b)
@@ -224,6 +225,10 @@ func disconnectDuringARefresh(t *testing.T, answer func(*bench)) {
 	}
 	if n := b.sandbox.Revoke("", ""); n != 0 {
 		t.Errorf("%d authorizations are alive at the platform", n)
+	}
+	first := b.sandbox.Requests(sandbox.EndpointRevoke)[0].Form().Get("token")
+	if late := first != stored.Reveal(); late == lost {
+		t.Errorf("the late answer's token was given back: %v", late)
 	}
 	b.wantEvents("disconnect", "")
 	b.wantEvents("refresh_failed")

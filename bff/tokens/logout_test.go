@@ -1,13 +1,18 @@
 package tokens_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"go.etcd.io/bbolt"
 
 	"locum/bff/oauth"
 	"locum/bff/sandbox"
@@ -259,22 +264,95 @@ func TestT055LoggedOut(t *testing.T) {
 	}
 }
 
-// TestLoggedOutWithoutTheVault: a full disk keeps nobody signed in: what is in memory ends, and the caller is told.
-func TestLoggedOutWithoutTheVault(t *testing.T) {
+// TestT055NothingOvertakesALogout: what a flight found just before is not shown after it; an answer that was left behind
+// is given back by whatever comes next and not adopted; and a new chain takes the place of a record that cannot be read.
+func TestT055NothingOvertakesALogout(t *testing.T) {
 	b := newBench(t, options{})
 	id := b.connect("p1", robin, b.a)
-	out := b.said(robin, nil)
-	sentinel := errors.New("not ended")
-	told := 0
-	_, err := b.keeper.LoggedOut(jane, out, func(string) error {
-		told++
-		must(t, b.vault.Close())
-		return sentinel
-	})
-	if !errors.Is(err, sentinel) || tokens.KindOf(err) != tokens.Storage || told != 1 {
-		t.Errorf("%v, told %d", err, told)
+	before := b.record(id)
+	left := b.behindBack(id)
+	b.loggedOut(b.said(robin, nil), "p1")
+	b.keeper.ShowLate("p1", before)
+	before.Generation++
+	b.keeper.ShowLate("p1", before)
+	b.wantLoggedOut("p1", id)
+	b.keeper.Unsaved("p1", id, left)
+	wantKind(t, b.keeper.Refresh("p1", id), tokens.ReconnectNeeded, tokens.CauseLoggedOut)
+	b.wantLoggedOut("p1", id)
+	if b.revocations() != 1 || b.refreshes() != 1 {
+		t.Errorf("%d revocations, %d refreshes", b.revocations(), b.refreshes())
 	}
-	wantState(t, b.view("p1", id), tokens.StateReconnect, tokens.CauseLoggedOut)
-	_, err = b.keeper.Fresh(context.Background(), "p1", id)
-	wantKind(t, err, tokens.ReconnectNeeded, tokens.CauseLoggedOut)
+	b.damage(id)
+	c, err := b.keeper.Redeem(context.Background(), b.approve("p1", robin, jane, b.a, func(a *vault.Attempt) { a.Connection = id }))
+	if err != nil || c.ID != id || c.Generation != 1 {
+		t.Fatalf("reconnect gave %q, generation %d, %v", c.ID, c.Generation, err)
+	}
+	wantState(t, b.view("p1", id), tokens.StateConnected, "")
+	if !b.works(b.fresh("p1", id)) {
+		t.Error("the new chain does not work")
+	}
+}
+
+// damage flips a bit of every stored connection.
+func (b *bench) damage(id string) {
+	b.t.Helper()
+	path := filepath.Join(b.data(), vault.FileName)
+	content, err := os.ReadFile(path)
+	must(b.t, err)
+	still := filepath.Join(b.t.TempDir(), "copy.db")
+	must(b.t, os.WriteFile(still, content, 0o600))
+	db, err := bbolt.Open(still, 0o600, &bbolt.Options{ReadOnly: true})
+	must(b.t, err)
+	defer db.Close()
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	must(b.t, err)
+	defer f.Close()
+	must(b.t, db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte("connections")).ForEach(func(_, v []byte) error {
+			for at := range content {
+				if bytes.HasPrefix(content[at:], v) {
+					if _, err := f.WriteAt([]byte{v[len(v)-1] ^ 1}, int64(at+len(v)-1)); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+	}))
+	if _, err := b.find(id); !errors.Is(err, vault.ErrIntegrity) {
+		b.t.Fatalf("the record is not damaged: %v", err)
+	}
+}
+
+// TestLoggedOutWithoutTheVault: a full disk keeps nobody signed in: what is in memory ends, and the caller is told.
+func TestLoggedOutWithoutTheVault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, options{})
+		id := b.connect("p1", robin, b.a)
+		out := b.said(robin, nil)
+		pass(gone)
+		b.sandbox.Slow(sandbox.EndpointRefresh, 5*time.Second, 1)
+		done := make(chan struct{})
+		go func() {
+			_, _ = b.keeper.Fresh(context.Background(), "p1", id)
+			close(done)
+		}()
+		pass(time.Second)
+		sentinel := errors.New("not ended")
+		told := 0
+		_, err := b.keeper.LoggedOut(jane, out, func(string) error {
+			told++
+			must(t, b.vault.Close())
+			return sentinel
+		})
+		if !errors.Is(err, sentinel) || tokens.KindOf(err) != tokens.Storage || told != 1 {
+			t.Errorf("%v, told %d", err, told)
+		}
+		for range 2 { // before and after the refresh that was under way
+			wantState(t, b.view("p1", id), tokens.StateReconnect, tokens.CauseLoggedOut)
+			_, err = b.keeper.Fresh(context.Background(), "p1", id)
+			wantKind(t, err, tokens.ReconnectNeeded, tokens.CauseLoggedOut)
+			<-done
+		}
+	})
 }
