@@ -22,21 +22,44 @@ type rotation struct {
 	name   string
 	kind   sandbox.Kind
 	leeway time.Duration
-	policy string // lines of the configuration
-	human  bool   // whoever lost an answer has to connect again
-	share  int    // of the campaign's cycles, in twentieths
+	policy string   // lines of the configuration
+	human  bool     // whoever lost an answer has to connect again; every doubt takes 15 s
+	share  int      // of the campaign's cycles, in twentieths
+	few    []string // steps of the short version; none: all
 }
 
 func rotations() []rotation {
 	return []rotation{
-		{"K0", sandbox.KindK0, 0, "", false, 3},
-		{"K1", sandbox.KindK1, 0, "", true, 5},
-		{"K2", sandbox.KindK2, 0, "", false, 3},
-		{"O0", sandbox.KindO0, 0, "", false, 3},
-		{"O1 inside the leeway", sandbox.KindO1, 30 * time.Second, "", false, 3},
-		{"O1 behind the leeway", sandbox.KindO1, 5 * time.Second, "", true, 2},
-		{"K1, not known", sandbox.KindK1, 0, "", true, 1},
+		{"K0", sandbox.KindK0, 0, "    refresh: {rotation: none}\n", false, 3, nil},
+		{"K1", sandbox.KindK1, 0, "    refresh: {rotation: strict}\n", true, 5, []string{stepSent, stepCommitted, stepStored}},
+		{"K2", sandbox.KindK2, 0, "    refresh: {rotation: reuse, reuse: 1}\n", false, 3, nil},
+		{"O0", sandbox.KindO0, 0, "    refresh: {rotation: static}\n", false, 3, nil},
+		{"O1 inside the leeway", sandbox.KindO1, 30 * time.Second, "    refresh: {rotation: leeway, leeway: 30s}\n", false, 3, nil},
+		{"O1 behind the leeway", sandbox.KindO1, 5 * time.Second, "    refresh: {rotation: leeway, leeway: 5s}\n", true, 2, []string{stepCommitted, stepSent}},
+		{"K1, not known", sandbox.KindK1, 0, "", true, 1, []string{stepCommitted}},
 	}
+}
+
+// Steps that are named in more than one place.
+const (
+	stepSent      = "the request is sent"
+	stepCommitted = "the platform has committed"
+	stepStored    = "the answer is stored"
+)
+
+// take gives the steps that this kind goes through, and how many chains share them.
+func (is rotation) take(t testing.TB) (all []step, n, lanes int) {
+	all = steps()
+	switch {
+	case campaigning(t) && is.human:
+		return all, cycles(t) * is.share / 20, 5
+	case campaigning(t):
+		return all, cycles(t) * is.share / 20, 1
+	case is.few == nil:
+		return all, len(all), 1
+	}
+	all = slices.DeleteFunc(all, func(s step) bool { return !slices.Contains(is.few, s.name) })
+	return all, len(all), len(all)
 }
 
 // step is a moment of a refresh. strike is called when the call that leads to it is on its way, and returns when the moment
@@ -61,16 +84,16 @@ func steps() []step {
 	return []step{
 		{name: "before the intent", strike: func(*chain, uint64, <-chan answer) {}},
 		{name: "the intent is stored", strike: stored(1)},
-		{name: "the request is sent", plan: func(c *chain) { c.box.Hang(sandbox.EndpointRefresh, 1) },
+		{name: stepSent, plan: func(c *chain) { c.box.Hang(sandbox.EndpointRefresh, 1) },
 			strike: func(c *chain, _ uint64, ended <-chan answer) { arrived(c, ended) }},
-		{name: "the platform has committed", plan: func(c *chain) { c.box.HangAfter(sandbox.EndpointRefresh, 1) },
+		{name: stepCommitted, plan: func(c *chain) { c.box.HangAfter(sandbox.EndpointRefresh, 1) },
 			strike: func(c *chain, _ uint64, ended <-chan answer) {
 				until(ended, func() bool { return c.refreshes() > c.granted })
 			}, lost: true},
 		{name: "the answer arrives", strike: func(c *chain, _ uint64, ended <-chan answer) {
 			until(ended, func() bool { return c.refreshes() > c.granted })
 		}},
-		{name: "the answer is stored", strike: stored(2), kept: true},
+		{name: stepStored, strike: stored(2), kept: true},
 		{name: "it is published", strike: stored(3), kept: true},
 		{name: "at any time", plan: func(c *chain) {
 			c.box.Slow(sandbox.EndpointRefresh, time.Duration(1+c.dice.IntN(30))*time.Millisecond, 1)
@@ -294,27 +317,19 @@ func (c *chain) history() string {
 // acknowledged is lost (T048), none is presented that introspection calls inactive, and a practitioner has to connect again
 // only where a lost answer cannot be made up for: with strict one-use rotation, and behind the leeway.
 func TestT049KilledAtEachStep(t *testing.T) {
-	n := cycles(t)
-	all := steps()
 	var workers sync.WaitGroup
 	sums := map[string]*tally{}
 	start := time.Now()
 	for _, is := range rotations() {
 		sum := &tally{}
 		sums[is.name] = sum
-		share, lanes := len(all), 1
-		if campaigning(t) {
-			share, lanes = max(len(all), n*is.share/20), 1
-			if is.human {
-				lanes = 4
-			}
-		}
+		all, n, lanes := is.take(t)
 		for lane := range lanes {
 			workers.Go(func() {
 				t.Run(is.name, func(t *testing.T) {
 					c := newChain(t, is, uint64(lane), sum)
-					for i := lane; i < share && !t.Failed(); i += lanes {
-						c.cycle(all[i%len(all)])
+					for i := lane; i < n && !t.Failed(); i += lanes {
+						c.cycle(all[(i+i/len(all))%len(all)]) // so that each lane meets each step
 					}
 					c.end()
 				})
