@@ -112,14 +112,18 @@ func (k *Keeper) plan(h *held, kind Kind) {
 	}
 }
 
-// planAll plans every connection anew that is chosen.
+// planAll plans every connection anew that is chosen. Calls go on meanwhile.
 func (k *Keeper) planAll(chosen func(*held) bool) {
 	k.mu.RLock()
-	defer k.mu.RUnlock()
+	list := make([]*held, 0, len(k.conns))
 	for _, h := range k.conns {
 		if chosen(h) {
-			k.plan(h, 0)
+			list = append(list, h)
 		}
+	}
+	k.mu.RUnlock()
+	for _, h := range list {
+		k.plan(h, 0)
 	}
 }
 
