@@ -249,3 +249,41 @@ func TestT049NotProcessed(t *testing.T) {
 		})
 	})
 }
+
+// TestT049AtStart: what an earlier process left in doubt is settled in the background at once, while the token that it had
+// still works and nobody calls: within a leeway before anything else, otherwise as soon as nothing is under way any more.
+func TestT049AtStart(t *testing.T) {
+	for _, r := range rotations {
+		t.Run(string(r.kind), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, options{keep: true, refresh: r.policy})
+				b.sandbox.SetKind(r.kind)
+				id := b.connect("p1", robin, b.a)
+				pass(30 * time.Second)
+				old := b.fresh("p1", id)
+				must(t, b.keeper.Close())
+				b.behindBack(id)
+				b.alter(id, func(c *vault.Connection) { b.inflight(c, time.Now()) })
+				pass(2 * time.Second)
+				before := b.refreshes()
+				b.openKeeper()
+				pass(3 * time.Second)
+				if again := b.refreshes() > before; again != !r.lost {
+					t.Errorf("presented again within three seconds: %v", again)
+				}
+				pass(20 * time.Second)
+				if r.lost {
+					wantState(t, b.view("p1", id), tokens.StateReconnect, tokens.CauseLostAnswer)
+					if lease := b.fresh("p1", id); !lease.Access.Equal(old.Access) {
+						t.Error("the token does not serve to its end")
+					}
+				} else {
+					wantState(t, b.view("p1", id), tokens.StateConnected, "")
+				}
+				if n := b.sandbox.SpentPresented(); n != 0 {
+					t.Errorf("%d spent tokens were presented", n)
+				}
+			})
+		})
+	}
+}
