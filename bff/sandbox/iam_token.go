@@ -179,7 +179,7 @@ func (s *Sandbox) exchange(realm *realm, client Client, form url.Values) (*token
 	}
 	c.chain = &chain{
 		login: c.attempt.login, session: c.attempt.login.attach(client.ID), client: client.ID, person: c.attempt.login.person,
-		clinic: c.attempt.clinic, scopes: c.scopes, nonce: c.attempt.nonce, started: now,
+		clinic: c.attempt.clinic, scopes: c.scopes, nonce: c.attempt.nonce,
 	}
 	return s.issue(realm, c.chain, nil, c.scopes, now)
 }

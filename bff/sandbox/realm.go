@@ -17,7 +17,7 @@ const (
 )
 
 // maxHeld bounds each of a realm's tables.
-const maxHeld = 50_000
+const maxHeld = 20_000
 
 // realm is one issuer of the identity server. Sandbox.mu guards its tables.
 type realm struct {
@@ -101,7 +101,6 @@ type chain struct {
 	clinic  *clinic
 	scopes  []string // as granted
 	nonce   string
-	started time.Time
 	ended   string // why no refresh token works any more, in the server's words; "" while they do
 
 	presented string // id of the refresh token that was used last
