@@ -98,7 +98,7 @@ func (p *lifePage) drawVerdict() part {
 	c, w := p.life.Connection, p.shell.words
 	state := w.ConnectionState(c.State)
 	class := "card verdict"
-	if c.State != shared.StateConnected && c.State != shared.StateRefreshing {
+	if c.State != shared.StateConnected && c.State != shared.StateRefreshing && c.State != shared.StateEnded {
 		class += " card-warn"
 	}
 	did, _ := w.Life.Did.Find(c.State)
@@ -250,6 +250,9 @@ func (p *lifePage) drawStep(s shared.LifeStep) part {
 		what = s.What
 	}
 	trigger, _ := w.Life.Triggers.Find(s.Trigger)
+	if s.What == "learned" || s.What == "forecast" { // It was nobody's doing.
+		trigger = ""
+	}
 	lines := []part{
 		tag("p.quiet").body(timeTag(s.At, z.stamp(s.At))),
 		tag("p").body(tag("strong").text(what), text(" "), tag("span.quiet").text(trigger)),

@@ -60,7 +60,7 @@ var englishLife = Life{
 		{"not_revoked", "The platform did not confirm the withdrawal"}, {"diagnosed", "The platform was asked about it"},
 	},
 	Triggers: Table{
-		{"call", "when you asked for something"}, {"refused", "after a refusal"}, {"keeper", "by Locum, ahead of time"},
+		{"call", "when you asked for something"}, {"refused", "after a refusal"}, {"keeper", "by Locum itself"},
 		{"boot", "when Locum started"}, {"practitioner", "by you"}, {"platform", "by the platform"},
 		{"operator", "by whoever runs this Locum"}, {"several", "for several reasons"},
 	},
@@ -71,7 +71,7 @@ var englishLife = Life{
 		{"active", "It is still good."}, {"inactive", "It is not good any more."}, {"unusable", "The platform’s answer says nothing."},
 		{"K0", "Old keys stay good."}, {"K1", "Each key is good once."}, {"K2", "A key may be repeated."}, {"O0", "The key stays the same."},
 		{"O1", "Old keys stay good for some seconds."},
-		{"revoke", "The permission is withdrawn."}, {"end_session", "The sign-in at the platform is ended."}, {"forget", "The platform is told nothing."},
+		{"revoke", "The platform is asked to withdraw the permission."}, {"end_session", "The platform is asked to end the sign-in."}, {"forget", "The platform is told nothing."},
 		{"working_hours", "Outside working hours."}, {"signed_in", "While you are signed out."},
 	},
 }
