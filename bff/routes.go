@@ -48,8 +48,8 @@ func (s *Server) routes() []route {
 		{get, shared.PathConnections, p.api, reader, s.listConnections},
 		{get, connection, p.api, reader, s.showConnection},
 		{get, connection + "/life", p.api, reader, s.showLife},
-		{del, connection, p.api, person, s.disconnect},
 		{post, connection + "/diagnosis", p.api, person, s.diagnose},
+		{del, connection, p.api, person, s.disconnect},
 		{get, shared.PathOpenAPI, p.api, everyone, s.showOpenAPI},
 
 		{get, proxied, p.api, reader, s.callPlatform},
