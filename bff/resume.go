@@ -1,10 +1,6 @@
 package bff
 
-import (
-	"time"
-
-	"locum/bff/vault"
-)
+import "time"
 
 // resume has the throttle count what was sent before this start (T104).
 func (s *Server) resume() {
@@ -18,15 +14,8 @@ func (s *Server) resume() {
 	}
 }
 
-// nothingBefore says whether nothing can have been sent before a time: no connection is as old. One that is only begun has
-// no time, and nothing is sent through it.
+// nothingBefore says whether nothing can have been sent before a time: no connection is as old.
 func (s *Server) nothingBefore(at time.Time) bool {
-	nothing := true
-	err := s.vault.View(func(tx *vault.Tx) error {
-		return vault.Connections.Each(tx, func(c vault.Connection) error {
-			nothing = nothing && (c.ConnectedAt.IsZero() || !c.ConnectedAt.Before(at))
-			return nil
-		})
-	})
-	return nothing && err == nil
+	first := s.tokens.Oldest()
+	return first.IsZero() || !first.Before(at)
 }
