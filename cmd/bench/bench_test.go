@@ -46,7 +46,7 @@ func TestBenchRuns(t *testing.T) {
 			t.Errorf("%s was not measured: %+v", name, c)
 		}
 	}
-	if len(r.stored) != 1 || r.stored[0].idle == 0 || r.idle == 0 || len(r.starts) != 1 {
+	if len(r.stored) != 1 || r.stored[0].idle == 0 || r.stored[0].still == 0 || r.idle == 0 || len(r.starts) != 1 {
 		t.Errorf("memory and starts were not measured: %+v", r)
 	}
 }

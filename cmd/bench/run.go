@@ -19,6 +19,7 @@ type plan struct {
 	rate         int           // per second, for latencies
 	paced        time.Duration // how long
 	rest, calm   time.Duration // before memory is read: after a start, after a load
+	still        time.Duration // how long nothing is asked of stored connections
 	herd         int
 	life         time.Duration // of the herd's tokens
 	stored       []int
@@ -27,14 +28,14 @@ type plan struct {
 
 var full = plan{
 	starts: 10, conns: 64, rounds: 15, small: 4000, large: 1500, rate: 1000, paced: 4 * time.Second, rest: 2 * time.Second,
-	calm: 17 * time.Second,
+	calm: 17 * time.Second, still: 65 * time.Second,
 	herd: 500, life: 3 * time.Second, stored: []int{1000, 10_000}, quota: 12 * time.Second,
 }
 
 // smoke does a little of everything, to see that it can be done.
 var smoke = plan{
 	starts: 1, conns: 4, rounds: 1, small: 20, large: 10, rate: 100, paced: 100 * time.Millisecond, herd: 20, life: time.Second,
-	stored: []int{50}, quota: 100 * time.Millisecond,
+	still: 100 * time.Millisecond, stored: []int{50}, quota: 100 * time.Millisecond,
 }
 
 // report is everything that was measured.
@@ -59,7 +60,10 @@ type report struct {
 type stored struct {
 	connections int
 	start       time.Duration
+	startCPU    time.Duration
 	idle, calm  int64
+	keeper      time.Duration // processor time while nothing is asked and nothing is due
+	still       time.Duration // how long that was
 	perCall     time.Duration
 }
 
@@ -200,9 +204,15 @@ func (s *stage) withStored(ctx context.Context, p plan, r *report, n int) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, locum.stop()) }()
-	time.Sleep(p.rest)
 	one := stored{connections: n, start: took}
+	if one.startCPU, err = cpuTime(locum.pid); err != nil {
+		return err
+	}
+	time.Sleep(p.rest)
 	if one.idle, err = resident(locum.pid); err != nil {
+		return err
+	}
+	if err := one.watch(locum.pid, p.still); err != nil {
 		return err
 	}
 	c := contestant{child: locum}
@@ -222,5 +232,19 @@ func (s *stage) withStored(ctx context.Context, p plan, r *report, n int) (err e
 	time.Sleep(p.calm)
 	one.calm, err = resident(locum.pid)
 	r.stored = append(r.stored, one)
+	return err
+}
+
+// watch measures what a server costs that only keeps its connections: nothing is asked, and none is due.
+func (one *stored) watch(pid int, still time.Duration) error {
+	before, err := cpuTime(pid)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	time.Sleep(still)
+	one.still = time.Since(began)
+	after, err := cpuTime(pid)
+	one.keeper = after - before
 	return err
 }

@@ -53,8 +53,12 @@ func (s *stage) admitSome(v *vault.Vault, practitioners int) (calls requests, er
 		if err != nil {
 			return err
 		}
+		timeline, err := vault.Timelines.Get(tx, model.ID)
+		if err != nil && !errors.Is(err, vault.ErrNotFound) {
+			return err
+		}
 		for range practitioners {
-			call, err := s.admitOne(v, tx, account, model)
+			call, err := s.admitOne(v, tx, account, model, timeline)
 			if err != nil {
 				return err
 			}
@@ -65,16 +69,18 @@ func (s *stage) admitSome(v *vault.Vault, practitioners int) (calls requests, er
 	return calls, err
 }
 
-func (s *stage) admitOne(v *vault.Vault, tx *vault.Tx, account vault.Account, model vault.Connection) ([]byte, error) {
+func (s *stage) admitOne(v *vault.Vault, tx *vault.Tx, account vault.Account, model vault.Connection, timeline vault.Timeline) ([]byte, error) {
 	cookie := random256()
 	session := vault.Session{ID: v.MAC("session cookie", cookie), CreatedAt: time.Now(), LastActive: time.Now()}
 	account.ID, account.Generation = rand.Text(), 0
 	account.Login = fmt.Sprintf("%s@clinic.example", account.ID)
 	session.Practitioner, model.Practitioner = account.ID, account.ID
+	model.SID, model.Subject = rand.Text(), rand.Text()
 	err := errors.Join(vault.Accounts.Put(tx, account.Login, &account), vault.Sessions.Put(tx, session.ID, &session))
 	for range perPractitioner {
 		model.ID, model.Generation = rand.Text(), 0
-		err = errors.Join(err, vault.Connections.Put(tx, model.ID, &model))
+		timeline.Connection, timeline.Practitioner, timeline.Generation = model.ID, account.ID, 0
+		err = errors.Join(err, vault.Connections.Put(tx, model.ID, &model), vault.Timelines.Put(tx, model.ID, &timeline))
 	}
 	path := shared.PathProxy + "/" + model.ID + smallPath
 	return get(s.host(), path, "Cookie: locum-dev-session="+cookie+"\r\n"), err

@@ -28,8 +28,10 @@ func (r *report) print(out io.Writer) error {
 		milli(median(r.startCPU)))
 	fmt.Fprintf(&b, "| memory (RSS): idle · under load · %v after it | %s · %s · %s |\n", r.plan.calm, mega(r.idle), mega(r.busy), mega(r.calm))
 	for _, s := range r.stored {
-		fmt.Fprintf(&b, "| %d stored connections: start · memory idle, after load · one 2 kB call | %s · %s, %s · %s |\n", s.connections,
-			milli(s.start), mega(s.idle), mega(s.calm), micro(s.perCall))
+		fmt.Fprintf(&b, "| %d stored connections: start (of it CPU) · memory idle, after load · one 2 kB call | %s (%s) · %s, %s · %s |\n", s.connections,
+			milli(s.start), milli(s.startCPU), mega(s.idle), mega(s.calm), micro(s.perCall))
+		fmt.Fprintf(&b, "| the same, kept alive, none of them due for %v: CPU · memory more than with one | %.3f %% of a core · %+.0f MB |\n",
+			s.still.Round(time.Second), 100*s.keeper.Seconds()/s.still.Seconds(), float64(s.idle-r.idle)/(1<<20))
 	}
 	fmt.Fprintf(&b, "| %d calls meet a token that ran out | %d refresh, %d successes, last answer %s after a single caller's %s |\n",
 		r.herd.callers, r.herd.refreshes, r.herd.successes, milli(r.herd.last-r.herd.one), milli(r.herd.one))
