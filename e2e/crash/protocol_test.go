@@ -215,8 +215,11 @@ func (c *chain) cycle(s step) {
 	settled := c.settle()
 	took := time.Since(began)
 
-	lost := committed && first.status != http.StatusOK
 	human := settled.code() == shared.CodeReconnectNeeded
+	if human { // a request that was on its way when the server died is processed after it
+		committed = c.refreshes() > c.granted
+	}
+	lost := committed && first.status != http.StatusOK
 	switch {
 	case settled.status != http.StatusOK && !human:
 		c.t.Errorf("%s, %s: the connection does not work: %v", c.is.name, s.name, settled)
