@@ -85,7 +85,7 @@ func (s *Server) openRooms(o Options) error {
 		return fmt.Errorf("set up the platforms: %w", err)
 	}
 	s.tokens, err = tokens.New(tokens.Config{Vault: s.vault, Platforms: s.platforms, Audit: s.audit, Log: s.log,
-		Notify: s.events.Connection, SignedIn: s.sessions.SignedIn})
+		Notify: s.events.Connection, SignedIn: s.sessions.SignedIn, Active: s.accounts.Active})
 	if err != nil {
 		return fmt.Errorf("read the connections: %w", err)
 	}

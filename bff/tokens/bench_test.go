@@ -58,6 +58,7 @@ type options struct {
 	keep    bool // connections are kept alive in the background
 
 	signedIn func(practitioner string) bool
+	active   func(practitioner string) bool
 	notify   func(practitioner, connection, state, cause string)
 }
 
@@ -122,7 +123,7 @@ func (b *bench) openKeeper() {
 	b.t.Helper()
 	var err error
 	b.keeper, err = tokens.New(tokens.Config{
-		Vault: b.vault, Platforms: b.platforms, Audit: b.audit, SignedIn: b.options.signedIn, Notify: b.options.notify,
+		Vault: b.vault, Platforms: b.platforms, Audit: b.audit, SignedIn: b.options.signedIn, Active: b.options.active, Notify: b.options.notify,
 	})
 	must(b.t, err)
 	if b.options.keep {

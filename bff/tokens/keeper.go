@@ -26,6 +26,9 @@ type Config struct {
 	Notify func(practitioner, connection, state, cause string)
 	// SignedIn says whether the practitioner has a session; it must not block. nil: everybody counts as signed in.
 	SignedIn func(practitioner string) bool
+	// Active says whether the practitioner may sign in at all; it must not block. Whoever may not has nothing kept alive
+	// for them. nil: everybody may.
+	Active func(practitioner string) bool
 }
 
 // Keeper holds every connection's current access token in memory, and its chain in the vault. The vault is written
@@ -38,6 +41,7 @@ type Keeper struct {
 	node      string
 	notify    func(practitioner, connection, state, cause string)
 	signedIn  func(practitioner string) bool
+	active    func(practitioner string) bool
 	lanes     map[string]*lane // by platform; never changes
 	schedule  schedule
 	born      time.Time
@@ -71,7 +75,7 @@ func New(cfg Config) (*Keeper, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	k := &Keeper{
 		vault: cfg.Vault, platforms: cfg.Platforms, audit: cfg.Audit, log: cfg.Log, node: cfg.Node,
-		notify: cfg.Notify, signedIn: cfg.SignedIn, conns: map[string]*held{}, ctx: ctx, stop: stop, born: time.Now(),
+		notify: cfg.Notify, signedIn: cfg.SignedIn, active: cfg.Active, conns: map[string]*held{}, ctx: ctx, stop: stop, born: time.Now(),
 	}
 	k.openLanes()
 	left, err := k.load()

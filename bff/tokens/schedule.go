@@ -307,7 +307,7 @@ func deadline(cur *current, now time.Time) time.Time {
 // ended, and none whose end cannot be put off any more.
 func (k *Keeper) dueAt(h *held, now time.Time) (at time.Time, ok bool) {
 	cur, l := h.now.Load(), k.lanes[h.platform]
-	if !cur.renewable || l == nil || h.gone.Load() {
+	if !cur.renewable || l == nil || h.gone.Load() || k.active != nil && !k.active(h.practitioner) {
 		return at, false
 	}
 	h.mu.Lock()

@@ -2,6 +2,7 @@ package tokens_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -171,5 +172,34 @@ func TestDisconnectNeedsTheVault(t *testing.T) {
 			t.Error("what could not be disconnected does not work")
 		}
 		b.disconnect("p1", id, tokens.EndedRevoked)
+	})
+}
+
+// TestT088NothingIsKeptAliveForTheDisabled: the connections of an account that may not sign in any more run out, and no
+// request is made for them, while everybody else's live on. Whoever may again finds theirs, if it is still there.
+func TestT088NothingIsKeptAliveForTheDisabled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var barred sync.Map
+		b := newBench(t, options{keep: true, active: func(practitioner string) bool {
+			_, is := barred.Load(practitioner)
+			return !is
+		}})
+		id, other, back := b.connect("p1", robin, b.a), b.connect("p2", alex, b.a), b.connect("p3", robin, b.a)
+		barred.Store("p1", true)
+		barred.Store("p3", true)
+		pass(20 * time.Minute)
+		barred.Delete("p3")
+		if !b.works(b.fresh("p3", back)) {
+			t.Error("whoever may again finds nothing")
+		}
+		pass(20 * time.Minute)
+		wantState(t, b.view("p1", id), tokens.StateReconnect, tokens.CauseExpired)
+		wantState(t, b.view("p2", other), tokens.StateConnected, "")
+		wantState(t, b.view("p3", back), tokens.StateConnected, "")
+		for _, c := range b.sandbox.Chains() {
+			if (c.Refreshes == 0) != (c.SID == b.sid(id)) {
+				t.Errorf("%d refreshes of %s", c.Refreshes, c.Login)
+			}
+		}
 	})
 }
