@@ -116,7 +116,7 @@ func (c *Client) begin(ctx context.Context) (_ context.Context, end func(), err 
 	if err := c.enter(); err != nil {
 		return nil, nil, &TransportError{Err: err}
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	ctx, cancel := within(ctx, c.config.Timeout)
 	stop := context.AfterFunc(c.life, cancel)
 	return ctx, func() {
 		stop()
@@ -158,7 +158,7 @@ func (c *Client) transport() *http.Transport {
 
 // dial opens a connection that dies with the client, and soon after its request's deadline in any case. net/http lets a
 // dial outlive the request that asked for it, hence the deadline and the count; and it stops watching a connection whose
-// server claims to switch protocols, hence the deadline on the connection itself.
+// server claims to switch protocols, hence the end of the connection itself.
 func (c *Client) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	if err := c.enter(); err != nil {
 		return nil, &dialError{err}
@@ -172,17 +172,18 @@ func (c *Client) dial(ctx context.Context, network, addr string) (net.Conn, erro
 	if err != nil {
 		return nil, &dialError{err}
 	}
-	if err := conn.SetDeadline(until.Add(time.Second)); err != nil {
-		_ = conn.Close()
-		return nil, &dialError{err}
-	}
-	return &ownedConn{Conn: conn, stop: context.AfterFunc(c.life, func() { _ = conn.Close() })}, nil
+	shut := func() { _ = conn.Close() }
+	overdue, ended := after(c.config.Timeout+time.Second, shut), context.AfterFunc(c.life, shut)
+	return &ownedConn{Conn: conn, stop: func() {
+		overdue()
+		ended()
+	}}, nil
 }
 
 // ownedConn is a connection that its client closes at its own end.
 type ownedConn struct {
 	net.Conn
-	stop func() bool
+	stop func()
 }
 
 func (c *ownedConn) Close() error {

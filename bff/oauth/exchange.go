@@ -136,7 +136,7 @@ func (c *Client) do(ctx context.Context, request *http.Request) (answer Answer, 
 	request.Header.Set("User-Agent", "Locum")
 	response, err := c.wire.RoundTrip(request.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
-		return Answer{}, "", &TransportError{Sent: sent.Load(), Err: cause(err, sent.Load())}
+		return Answer{}, "", &TransportError{Sent: sent.Load(), Err: cause(overdue(ctx, err), sent.Load())}
 	}
 	defer response.Body.Close()
 	if response.StatusCode < http.StatusOK { // 101: what follows is no HTTP, and nobody asked to switch
@@ -145,7 +145,7 @@ func (c *Client) do(ctx context.Context, request *http.Request) (answer Answer, 
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
 	switch {
 	case err != nil:
-		return Answer{}, "", &TransportError{Sent: true, Err: cause(err, true)}
+		return Answer{}, "", &TransportError{Sent: true, Err: cause(overdue(ctx, err), true)}
 	case len(body) > maxBody:
 		return Answer{}, "", &TransportError{Sent: true, Err: ErrTooLarge}
 	}

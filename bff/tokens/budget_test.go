@@ -202,7 +202,7 @@ func TestT127Halt(t *testing.T) {
 // endpoint is never exceeded. By default it is a part of that day; LOCUM_LONG is all of it: 500 connections, 50 codes a
 // minute, 24 hours.
 func TestDay(t *testing.T) {
-	connections, codes, length := 60, 6, 3*time.Hour
+	connections, codes, length := 40, 4, 2*time.Hour
 	if os.Getenv("LOCUM_LONG") != "" {
 		connections, codes, length = 500, 50, 24*time.Hour
 	}

@@ -135,9 +135,7 @@ func (k *Keeper) ask(h *held, c *vault.Connection, live *platform.Live, steps []
 		return oauth.Answer{}, k.unstored(h, err)
 	}
 	*c, h.sent = intent, now
-	ctx, cancel := context.WithDeadline(context.Background(), now.Add(wireDeadline))
-	defer cancel()
-	answer, err := live.OAuth.Refresh(ctx, c.Refresh)
+	answer, err := live.OAuth.Refresh(context.Background(), c.Refresh) // its own deadline is wireDeadline
 	k.heard(h, live, answer, err)
 	if err == nil {
 		return answer, k.keepRaw(h, c, answer)

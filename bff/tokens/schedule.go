@@ -202,10 +202,13 @@ func sooner(a, b time.Time) time.Time {
 // wokenUp plans everything anew when the wall clock has run ahead: the machine has slept, or its clock was set.
 func (k *Keeper) wokenUp(now time.Time) {
 	s := &k.schedule
-	if !s.last.IsZero() && ahead(s.last, now) > jumped {
+	s.mu.Lock()
+	leapt := !s.last.IsZero() && ahead(s.last, now) > jumped
+	s.last = now
+	s.mu.Unlock()
+	if leapt {
 		k.planAll(func(*held) bool { return true })
 	}
-	s.last = now
 }
 
 // ahead is by how much more the wall clock has moved than the monotonic one.
