@@ -113,9 +113,19 @@ func (k *Keeper) finish(h *held, c vault.Connection, r vault.Revocation) string 
 	}
 	ending := k.attempt(r.ID, true)
 	if live, err := k.platforms.Get(c.Platform); err == nil && (ending == EndedRevoked || ending == EndedSignedOut) {
-		k.askSiblings(h, live, CauseSessionEnded)
+		k.askThem(k.maybeEnded(h), h, live, CauseSessionEnded)
 	}
 	return ending
+}
+
+// maybeEnded are the connections that are alive here and may have ended at the platform with this one: those of the same
+// login, and of the same person.
+func (k *Keeper) maybeEnded(h *held) []*held {
+	sid := h.now.Load().sid
+	return slices.DeleteFunc(k.others(h), func(other *held) bool {
+		cur := other.now.Load()
+		return !cur.renewable || other.subject != h.subject && (sid == "" || cur.sid != sid)
+	})
 }
 
 // late puts the tokens of an answer that found no record any more into the outbox, in place of those that it followed. The

@@ -59,9 +59,14 @@ var siblingCauses = map[string]string{
 // ask the platform about the siblings of a connection that it has just ended, one after another, so that whoever they
 // belong to reads what became of them now and not at the next patient (T056). Asking changes nothing.
 func (k *Keeper) askSiblings(h *held, live *platform.Live, cause string) {
-	then, concerns := siblingCauses[cause]
-	siblings := k.liveSiblings(h)
-	if !concerns || live.Server.Introspection == "" || len(siblings) == 0 || !k.enter() {
+	if then, concerns := siblingCauses[cause]; concerns {
+		k.askThem(k.liveSiblings(h), h, live, then)
+	}
+}
+
+// askThem asks about connections after the end of h; then is the cause to show of those that are found ended too.
+func (k *Keeper) askThem(siblings []*held, h *held, live *platform.Live, then string) {
+	if live.Server.Introspection == "" || len(siblings) == 0 || !k.enter() {
 		return
 	}
 	siblings = siblings[:min(len(siblings), maxSiblings)]

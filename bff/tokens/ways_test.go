@@ -2,6 +2,7 @@ package tokens_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -40,28 +41,45 @@ func (b *bench) wantSiblings(practitioner, id string, want ...string) {
 // TestRevokeSaysWhatEnds: where tokens are revoked, the connections that may end with one are named before, and what
 // became of those that did is shown without a call (T056).
 func TestRevokeSaysWhatEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, options{})
-		b.sandbox.SetRevokeReach(sandbox.ReachLogin)
-		b.together()
-		id, other := b.connect("p1", robin, b.a), b.connect("p1", robin, b.b)
-		b.browser = nil
-		stranger, colleague := b.connect("p2", robin, b.a), b.connect("p1", alex, b.a)
-		b.wantSiblings("p1", id, other)
-		b.wantSiblings("p1", other, id)
-		b.wantSiblings("p1", colleague)
-		b.wantSiblings("p2", stranger)
-		b.wantSiblings("p2", id)
-		b.disconnect("p1", id, tokens.EndedRevoked)
-		synctest.Wait()
-		wantState(t, b.view("p1", other), tokens.StateReconnect, tokens.CauseSessionEnded)
-		wantState(t, b.view("p2", stranger), tokens.StateConnected, "")
-		wantState(t, b.view("p1", colleague), tokens.StateConnected, "")
-		if b.refreshes() != 0 {
-			t.Errorf("%d refreshes", b.refreshes())
-		}
-		b.wantEpilogue("p1", id, tokens.StepDisconnected+" "+platform.EndingRevoke, tokens.StepRevoked)
-	})
+	for _, c := range []struct {
+		reach    sandbox.Reach
+		together bool // both of the practitioner's connections came of one login
+		ends     bool
+	}{
+		{sandbox.ReachLogin, true, true}, {sandbox.ReachLogin, false, false}, {sandbox.ReachPerson, false, true},
+		{sandbox.ReachChain, true, false},
+	} {
+		t.Run(fmt.Sprintf("%s, one login: %v", c.reach, c.together), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, options{})
+				b.sandbox.SetRevokeReach(c.reach)
+				if c.together {
+					b.together()
+				}
+				id, other := b.connect("p1", robin, b.a), b.connect("p1", robin, b.b)
+				b.browser = nil
+				colleague, mine := b.connect("p2", alex, b.a), b.connect("p1", alex, b.a)
+				b.wantSiblings("p1", id, other)
+				b.wantSiblings("p1", other, id)
+				b.wantSiblings("p1", mine)
+				b.wantSiblings("p2", colleague)
+				b.wantSiblings("p2", id)
+				b.disconnect("p1", id, tokens.EndedRevoked)
+				synctest.Wait()
+				if c.ends {
+					wantState(t, b.view("p1", other), tokens.StateReconnect, tokens.CauseSessionEnded)
+				} else {
+					wantState(t, b.view("p1", other), tokens.StateConnected, "")
+				}
+				wantState(t, b.view("p2", colleague), tokens.StateConnected, "")
+				wantState(t, b.view("p1", mine), tokens.StateConnected, "")
+				if b.refreshes() != 0 {
+					t.Errorf("%d refreshes", b.refreshes())
+				}
+				b.wantEpilogue("p1", id, tokens.StepDisconnected+" "+platform.EndingRevoke, tokens.StepRevoked)
+			})
+		})
+	}
 }
 
 // TestEndSession: other connections of the login are spared, and the last one ends it. So nothing has to be said before.
