@@ -24,7 +24,8 @@ var keycloakEnds = map[string]string{
 	"Stale token":                                            EndSuperseded,
 	"User disabled":                                          EndUserDisabled,
 	"Client no longer has requested consent from user":       EndConsent,
-	"Unmatching clients":                                     EndOtherClient,
+	"Invalid refresh token. Token client and authorized client don't match": EndOtherClient,
+	"Unmatching clients": EndOtherClient,
 }
 
 // EndOf gives the End constant for the error_description of a refused refresh, "" for any other text.

@@ -54,7 +54,8 @@ const (
 // move says what may be done with a connection's refresh token now, and how long to wait (refresh-protocol D2 and D4, step
 // 6). A replay that the platform's kind does not forgive is never made without asking; where nobody can be asked, it is
 // made only by the last live connection of its login, which it can hurt alone, and only while the kind is not known to be
-// strict.
+// strict. A replay of a token that may be reused waits as well: if the platform came to the first request after the second,
+// the token that it gave for the second would be the stale one.
 func (k *Keeper) move(h *held, c vault.Connection, live *platform.Live, now time.Time) (move, time.Duration) {
 	r, mute := k.rotation(live), live.Server.Introspection == ""
 	switch {
@@ -72,9 +73,12 @@ func (k *Keeper) move(h *held, c vault.Connection, live *platform.Live, now time
 	since := h.since(c.DoubtSince, now)
 	left := h.settlesIn(c, now)
 	switch {
-	case safety(r.Kind) == safety(platform.KindNone), r.Kind == platform.KindReuse && c.Reuses <= r.Reuse:
+	case safety(r.Kind) == safety(platform.KindNone):
 		return replay, 0
 	case r.Kind == platform.KindRotating && since >= 0 && since < r.Leeway-leewayMargin:
+		if left > 0 && since >= wireDeadline && since+left < r.Leeway-leewayMargin { // it is slow, and there is time
+			return wait, left
+		}
 		return replay, 0
 	case r.Kind == platform.KindRotating && since >= 0:
 		left = max(left, r.Leeway+leewayMargin-since)
@@ -82,6 +86,8 @@ func (k *Keeper) move(h *held, c vault.Connection, live *platform.Live, now time
 	switch {
 	case left > 0:
 		return wait, left
+	case r.Kind == platform.KindReuse && c.Reuses <= r.Reuse:
+		return replay, 0
 	case !mute:
 		return ask, 0
 	case r.Kind == platform.KindUnknown && len(k.liveSiblings(h)) == 0:

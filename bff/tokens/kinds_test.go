@@ -22,12 +22,13 @@ var rotations = []struct {
 	policy     platform.RefreshPolicy
 	learned    string
 	lost, late bool
+	atOnce     bool // a lost answer is asked for again at once
 }{
-	{sandbox.KindK0, platform.RefreshPolicy{Kind: platform.KindNone}, platform.KindReuse, false, false},
-	{sandbox.KindK1, platform.RefreshPolicy{Kind: platform.KindStrict}, platform.KindStrict, true, true},
-	{sandbox.KindK2, platform.RefreshPolicy{Kind: platform.KindReuse, Reuse: 1}, platform.KindReuse, false, false},
-	{sandbox.KindO0, platform.RefreshPolicy{Kind: platform.KindStatic}, platform.KindStatic, false, false},
-	{sandbox.KindO1, platform.RefreshPolicy{Kind: platform.KindRotating, Leeway: 30 * time.Second}, platform.KindRotating, false, true},
+	{sandbox.KindK0, platform.RefreshPolicy{Kind: platform.KindNone}, platform.KindReuse, false, false, true},
+	{sandbox.KindK1, platform.RefreshPolicy{Kind: platform.KindStrict}, platform.KindStrict, true, true, false},
+	{sandbox.KindK2, platform.RefreshPolicy{Kind: platform.KindReuse, Reuse: 1}, platform.KindReuse, false, false, false},
+	{sandbox.KindO0, platform.RefreshPolicy{Kind: platform.KindStatic}, platform.KindStatic, false, false, true},
+	{sandbox.KindO1, platform.RefreshPolicy{Kind: platform.KindRotating, Leeway: 30 * time.Second}, platform.KindRotating, false, true, true},
 }
 
 // TestT049LostAnswer is table D2: for every kind, whether it is configured, learned, or not known yet, an answer is lost
@@ -322,7 +323,7 @@ func TestKindObserved(t *testing.T) {
 			b.teach(id, platform.KindReuse)
 			b.sandbox.SetKind(sandbox.KindK1)
 			b.loseAnswer(id, true, "in process")
-			pass(time.Second)
+			b.call("p1", id, 20)
 			wantState(t, b.view("p1", id), tokens.StateReconnect, tokens.CauseLostAnswer)
 			if got := b.keeper.Rotation(jane); got.Kind != platform.KindStrict || got.Evidence != "replay_refused" {
 				t.Errorf("%+v", got)
