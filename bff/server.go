@@ -236,7 +236,8 @@ func unlessClosed(err error) error {
 	return err
 }
 
-// sweep deletes ended sessions, gives memory back, and logs an anchor of the audit trail now and then, until Close.
+// sweep deletes ended sessions and the old timelines of disconnected connections, gives memory back, and logs an anchor of
+// the audit trail now and then, until Close.
 func (s *Server) sweep() {
 	defer s.chores.Done()
 	ticker, anchors := time.NewTicker(sweepEvery), time.NewTicker(anchorEvery)
@@ -250,6 +251,9 @@ func (s *Server) sweep() {
 			return
 		case <-anchors.C:
 			s.logAnchor()
+			if _, err := s.tokens.Forget(); err != nil {
+				s.log.Warn("what is left of disconnected connections could not be deleted", "error", err)
+			}
 		case <-resting.C:
 			s.rest()
 			resting.Reset(restEvery)

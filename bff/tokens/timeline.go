@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"locum/bff/secret"
@@ -164,7 +165,9 @@ func lengthen(steps, more []vault.Step) []vault.Step {
 			s.At = time.Now()
 		}
 		s.At, s.Count = s.At.Round(0).UTC(), max(1, s.Count)
-		steps = join(steps, s)
+		if n := len(steps); n == 0 || !merge(&steps[n-1], s) {
+			steps = append(steps, s)
+		}
 	}
 	size := 0
 	for _, s := range steps {
@@ -173,28 +176,21 @@ func lengthen(steps, more []vault.Step) []vault.Step {
 	for len(steps) > 1 && (len(steps) > maxSteps || size > maxBytes) {
 		i := least(steps)
 		size -= sizeOf(steps[i])
-		rest := steps[i+1:]
-		steps = steps[:i:i]
-		for _, s := range rest { // what is neighbours now may be equal
-			before := len(steps)
-			if steps = join(steps, s); len(steps) == before {
-				size -= sizeOf(s)
-			}
+		steps = slices.Delete(steps, i, i+1)
+		if i > 0 && i < len(steps) && merge(&steps[i-1], steps[i]) { // what is neighbours now may be equal
+			size -= sizeOf(steps[i])
+			steps = slices.Delete(steps, i, i+1)
 		}
 	}
 	return steps
 }
 
-// join appends s, or counts it to the last step where it tells nothing that that one does not: the run then leads from
-// the first one's parent to the last one's child.
-func join(steps []vault.Step, s vault.Step) []vault.Step {
-	if len(steps) == 0 {
-		return append(steps, s)
-	}
-	last := &steps[len(steps)-1]
+// merge counts s to the step before it where it tells nothing that that one does not: the run then leads from the first
+// one's parent to the last one's child.
+func merge(last *vault.Step, s vault.Step) bool {
 	same := last.What == s.What && last.Code == s.Code && last.Detail == s.Detail
 	if !same || weights[s.What] > 1 && s.What != StepDamaged || s.What == StepForecast {
-		return append(steps, s)
+		return false
 	}
 	last.Count += s.Count
 	last.Until = latest(s.At, s.Until)
@@ -204,7 +200,7 @@ func join(steps []vault.Step, s vault.Step) []vault.Step {
 	if last.Trigger != s.Trigger {
 		last.Trigger = triggerSeveral
 	}
-	return steps
+	return true
 }
 
 func latest(a, b time.Time) time.Time {
