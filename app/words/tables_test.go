@@ -53,3 +53,41 @@ func TestEveryCauseAndClassHasWords(t *testing.T) {
 		}
 	}
 }
+
+// TestTheLifeHasWords: whatever a timeline, a remedy and a diagnosis can hold is said in words.
+func TestTheLifeHasWords(t *testing.T) {
+	steps := found(t, "../../bff/tokens/timeline.go", `\sStep[A-Z]\w+\s*= "(\w+)"`)
+	probes := found(t, "../../bff/tokens/timeline.go", `\sProbe[A-Z]\w+\s*= "(\w+)"`)
+	triggers := append(found(t, "../../bff/tokens/flight.go", `\strigger[A-Z]\w+\s*= "(\w+)"`), "several")
+	nexts := found(t, "../../bff/tokens/causes.go", `\sNext[A-Z]\w+\s*= "(\w+)"`)
+	settings := found(t, "../../bff/tokens/causes.go", `\sSetting[A-Z]\w+\s*= "(\w+)"`)
+	kinds := found(t, "../../bff/platform/refresh.go", `\sKind[A-Z]\w+\s*= "(\w*)"`)
+	keeps := found(t, "../../bff/platform/refresh.go", `\sKeep[A-Z]\w+\s*= "(\w+)"`)
+	endings := found(t, "../../bff/platform/refresh.go", `\sEnding[A-Z]\w+\s*= "(\w+)"`)
+	became := found(t, "../../shared/wire.go", `\sEnding[A-Z]\w+\s*= "(\w+)"`)
+	states := found(t, "../../shared/wire.go", `\sState[A-Z]\w+\s*= "(\w+)"`)
+	if len(steps) < 20 || len(probes) != 3 || len(triggers) < 8 || len(nexts) < 6 || len(settings) < 7 || len(kinds) != 6 || len(keeps) != 3 ||
+		len(endings) != 3 || len(became) != 4 || len(states) != 6 {
+		t.Fatalf("%d steps, %d probes, %d triggers, %d nexts, %d settings, %d kinds, %d policies, %d and %d endings, %d states: the patterns are out of date",
+			len(steps), len(probes), len(triggers), len(nexts), len(settings), len(kinds), len(keeps), len(endings), len(became), len(states))
+	}
+	for _, lang := range words.Languages {
+		w := words.For(lang)
+		for _, c := range []struct {
+			name  string
+			codes []string
+			table words.Table
+		}{
+			{"step", steps, w.Life.Steps}, {"probe", probes, w.Life.Codes}, {"finding", append(probes, "none", "unsupported"), w.Diagnosis.Founds},
+			{"trigger", triggers, w.Life.Triggers}, {"next step", nexts, w.Life.Nexts}, {"setting", settings, w.Life.Settings},
+			{"rotation", kinds, w.Life.Rotations}, {"policy", keeps, w.Life.KeepAlive}, {"ending", endings, w.Connections.Endings},
+			{"what became of it", became, w.Connections.Ended}, {"what Locum did", states, w.Life.Did},
+		} {
+			for _, code := range c.codes {
+				if said, ok := c.table.Find(code); !ok || strings.TrimSpace(said) == "" {
+					t.Errorf("%s: %s %q has no words", lang, c.name, code)
+				}
+			}
+		}
+	}
+}
