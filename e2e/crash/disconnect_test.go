@@ -14,6 +14,7 @@ import (
 // behind the platform's answer, and while a refresh is under way whose answer comes later. What is gone stays gone over
 // another start, and its tokens are given back after it (T057); what is not gone works.
 func TestT055KilledWhileDisconnecting(t *testing.T) {
+	t.Parallel()
 	sums := map[string]*ending{}
 	var workers sync.WaitGroup
 	for _, is := range rotations() {

@@ -11,8 +11,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -71,11 +73,8 @@ type site struct {
 // newSite installs Locum as the README says, with accounts for logins.
 func newSite(t testing.TB, box *sandbox.Sandbox, logins ...string) *site {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	must(t, ln.Close())
-	s := &site{t: t, sandbox: box, dir: t.TempDir(), data: "data", port: port, limits: roomy}
+	s := &site{t: t, sandbox: box, dir: t.TempDir(), data: "data", port: freePort(t), limits: roomy}
+	var err error
 	for id, realm := range platforms {
 		_, err = box.Register(sandbox.Client{ID: "locum-" + id, Secret: clientSecret, Realms: []string{realm},
 			RedirectURIs: []string{s.url() + "/connect/" + id + "/callback"}})
@@ -90,6 +89,28 @@ func newSite(t testing.TB, box *sandbox.Sandbox, logins ...string) *site {
 		s.must(password, "account", "add", login, "--name", "Test "+login)
 	}
 	return s
+}
+
+// ports is the next to try: below those that the system gives to outgoing connections, which would take one while its server
+// is down.
+var ports = func() *atomic.Int32 {
+	var next atomic.Int32
+	next.Store(int32(12_000 + os.Getpid()%15_000))
+	return &next
+}()
+
+// freePort is one that nobody listens on, and that is given out once.
+func freePort(t testing.TB) string {
+	t.Helper()
+	for range 1000 {
+		port := strconv.Itoa(int(ports.Add(1)))
+		if ln, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			must(t, ln.Close())
+			return port
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 func newSandbox(t testing.TB) *sandbox.Sandbox {
