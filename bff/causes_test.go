@@ -97,6 +97,8 @@ var ills = []struct {
 	{"the answer was lost and the token spent", platform.KindStrict, func(_ *testing.T, p patient) { p.sandbox.LoseNextResponse(sandbox.EndpointRefresh) },
 		"needs_reconnect", "lost_answer", "reconnect", "practitioner", "ended", "lost_answer"},
 
+	{"the clinic refuses fresh access", "", func(_ *testing.T, p patient) { p.sandbox.Fail(sandbox.EndpointAPI, 401, 2) }, "degraded", "invalid_token", "wait", "platform", "refused", "invalid_token"},
+
 	{"disconnected", "", func(_ *testing.T, p patient) { p.change("DELETE", shared.PathConnections+"/"+p.id, nil) }, "ended", "", "connect", "practitioner", "", ""},
 }
 
@@ -144,5 +146,26 @@ func TestEveryCauseIsExplained(t *testing.T) {
 				t.Errorf("it began with %+v", first)
 			}
 		})
+	}
+}
+
+// TestOneGoodAnswerHeals: a connection whose fresh access was refused shows that it works as soon as a call is answered.
+func TestOneGoodAnswerHeals(t *testing.T) {
+	b := open(t, nil)
+	one := b.signIn(loginOne)
+	p := patient{id: one.connect("jane", 0, robinAtJane)}
+	p.browser = one
+	b.sandbox.Fail(sandbox.EndpointAPI, 401, 2)
+	if a := p.read("/proxy/v1/" + p.id + "/api/2026-01-01/company"); a.status != http.StatusBadGateway {
+		t.Fatalf("a call that is refused twice answers %d", a.status)
+	}
+	if c := p.life().Connection; c.State != shared.StateDegraded {
+		t.Errorf("it shows %q while every call is refused", c.State)
+	}
+	if a := p.read("/proxy/v1/" + p.id + "/api/2026-01-01/company"); a.status != http.StatusOK {
+		t.Fatalf("%d", a.status)
+	}
+	if c := p.life().Connection; c.State != shared.StateConnected || c.Cause != "" {
+		t.Errorf("it shows %q (%s) after an answer", c.State, c.Cause)
 	}
 }

@@ -25,6 +25,7 @@ type call struct {
 	operation platform.Call
 	query     string
 	announced bool // an intent is in the audit trail
+	doubted   bool // the platform has refused a fresh token before
 }
 
 // run is the way of a call, in order: whose connection, which clinic, which rule, which token and scope, then a permit, the
@@ -35,6 +36,7 @@ func (c *call) run(ctx context.Context) error {
 	}
 	status, err := c.attempt(ctx)
 	if err != nil || status != fasthttp.StatusUnauthorized {
+		c.worked(status)
 		return err
 	}
 	if err := over(ctx); err != nil {
@@ -50,9 +52,18 @@ func (c *call) run(ctx context.Context) error {
 	}
 	status, err = c.attempt(ctx)
 	if err == nil && status == fasthttp.StatusUnauthorized {
+		c.proxy.tokens.Rejected(c.lease)
 		return &Error{Code: codeBadAnswer, Err: errors.New("a fresh token was refused")}
 	}
+	c.worked(status)
 	return err
+}
+
+// worked heals a connection whose fresh token was refused before; a failure of the platform says nothing about a token.
+func (c *call) worked(status int) {
+	if c.doubted && status > 0 && status < fasthttp.StatusInternalServerError {
+		c.proxy.tokens.Worked(c.lease)
+	}
 }
 
 // admit does everything that needs no permit. A token is asked for last, so that nothing is refreshed for a call that is
@@ -64,6 +75,7 @@ func (c *call) admit(ctx context.Context) error {
 		return err
 	}
 	c.lease.Connection, c.lease.Platform, c.lease.Clinic = connection.ID, connection.Platform, connection.Clinic
+	c.doubted = connection.Cause == tokens.CauseInvalidToken
 	live, err := c.proxy.platforms.Get(connection.Platform)
 	if err != nil {
 		return err
