@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"locum/bff"
 	"locum/bff/config"
 	"locum/bff/platform"
@@ -167,5 +169,34 @@ func TestOneGoodAnswerHeals(t *testing.T) {
 	}
 	if c := p.life().Connection; c.State != shared.StateConnected || c.Cause != "" {
 		t.Errorf("it shows %q (%s) after an answer", c.State, c.Cause)
+	}
+}
+
+// TestWhatAStartFinds: a connection whose record was damaged while Locum stood still, and one whose platform is not
+// configured any more, are explained like the others.
+func TestWhatAStartFinds(t *testing.T) {
+	b := open(t, nil)
+	one := b.signIn(loginOne)
+	p := patient{id: one.connect("jane", 0, robinAtJane)}
+	b.restart(damageRows("connections", 1))
+	p.browser = b.signIn(loginOne)
+	life := p.life()
+	if c := life.Connection; c.State != shared.StateReconnect || c.Cause != "damaged" || life.Next != "connect" || c.Clinic.Name == "" {
+		t.Errorf("damaged: %+v", life)
+	}
+	other := b.signIn(loginTwo)
+	if a := other.read(shared.PathConnections + "/" + p.id + "/life"); a.status != http.StatusNotFound {
+		t.Errorf("another practitioner reads %d %s", a.status, a.body)
+	}
+
+	p.id = p.connect("jane", 0, robinAtJane)
+	configured := b.cfg.Platforms
+	b.cfg.Platforms = slices.DeleteFunc(slices.Clone(configured), func(p *platform.Platform) bool { return p.ID == "jane" })
+	b.restart(func(*bbolt.Tx) error { return nil })
+	p.browser = b.signIn(loginOne)
+	p.read("/proxy/v1/" + p.id + "/api/2026-01-01/company")
+	life = p.life()
+	if life.Connection.Platform.ID != "jane" || len(life.Steps) == 0 {
+		t.Errorf("of a platform that is gone: %+v", life)
 	}
 }
