@@ -120,7 +120,7 @@ func (b *bench) settled(streams int) {
 // TestEventsAreAStream: what an EventSource is given, from the first byte to the end of its own accord; the connection is
 // of use afterwards, and nothing of it was activity (T089).
 func TestEventsAreAStream(t *testing.T) {
-	b := open(t, func(_ *config.Config, o *bff.Options) { o.BoundStreams(300*time.Millisecond, 20*time.Millisecond, 64) })
+	b := open(t, func(_ *config.Config, o *bff.Options) { o.BoundStreams(time.Second, 20*time.Millisecond, 64) })
 	one := b.signIn(loginOne)
 	active, err := b.server.LastActive(one.session)
 	must(t, err)
@@ -228,10 +228,14 @@ func TestT088AStreamEndsWithTheSession(t *testing.T) {
 			}
 			return nil
 		}},
-		"idle": {500 * time.Millisecond, func(*bench, browser) error { return nil }},
+		"idle": {2 * time.Second, func(*bench, browser) error { return nil }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := open(t, func(cfg *config.Config, _ *bff.Options) { cfg.Session.Idle = c.idle })
+			b := open(t, func(cfg *config.Config, o *bff.Options) {
+				cfg.Session.Idle = c.idle
+				o.BoundStreams(time.Minute, time.Minute, 64)
+				o.BoundLooks(time.Minute) // so that nothing tells of the end but the end
+			})
 			one, two := b.signIn(loginOne), b.signIn(loginTwo)
 			f, other := one.listen(), two.listen()
 			f.until(shared.EventHello)
@@ -336,19 +340,19 @@ func TestT085WhoLeavesAStream(t *testing.T) {
 // TestT085WhoHearsNothing and reads no more holds a stream no longer than an answer may take; a steady one outlives that
 // time.
 func TestT085WhoHearsNothing(t *testing.T) {
-	const beat = 20 * time.Millisecond
+	const send, beat = 500 * time.Millisecond, 20 * time.Millisecond
 	b := open(t, func(_ *config.Config, o *bff.Options) {
-		o.BoundSends(150*time.Millisecond, time.Second, beat)
+		o.BoundSends(send, 2*time.Second, beat)
 	})
 	one := b.signIn(loginOne)
 	steady := one.listen()
 	steady.until(shared.EventHello)
 	began := time.Now()
-	steady.until(shared.EventBye) // it is many times the 150 ms
+	steady.until(shared.EventBye) // it is several times what an answer may take
 	t.Logf("a steady stream lasted %v", time.Since(began).Round(time.Millisecond))
 
 	must(t, steady.conn.Close())
-	b = open(t, func(_ *config.Config, o *bff.Options) { o.BoundSends(150*time.Millisecond, time.Minute, beat) })
+	b = open(t, func(_ *config.Config, o *bff.Options) { o.BoundSends(send, time.Minute, beat) })
 	one = b.signIn(loginOne)
 	deaf := one.listen()
 	deaf.until(shared.EventHello)

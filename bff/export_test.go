@@ -33,6 +33,9 @@ func (o *Options) Bound(read, send, idle time.Duration, connections int) {
 	o.bounds = bounds{read: read, send: send, idle: idle, connections: connections}
 }
 
+// BoundLooks sets how often a stream looks for its caller and its session.
+func (o *Options) BoundLooks(look time.Duration) { o.bounds.look = look }
+
 // BoundStreams sets how long a stream of events lasts and may say nothing, and how many connections there may be. It looks
 // for its caller often.
 func (o *Options) BoundStreams(stream, beat time.Duration, connections int) {

@@ -225,12 +225,12 @@ func TestAStreamComesBack(t *testing.T) {
 	streams := func() int { return log.answered("GET", shared.PathEvents) }
 	before := streams()
 	eventually(t, "a few streams", func() bool { return streams() >= before+3 })
-	asked, active := log.answered("GET", shared.PathConnections), log.answered("POST", shared.PathActivity)
-	before = streams()
-	eventually(t, "a few streams more", func() bool { return streams() >= before+5 })
-	if now := log.answered("GET", shared.PathConnections); now != asked {
-		t.Errorf("the connections were asked for %d times although nothing changed", now-asked)
-	}
+	active := log.answered("POST", shared.PathActivity)
+	eventually(t, "five streams without a question", func() bool { // what the page before asked for may still be told
+		asked, before := log.answered("GET", shared.PathConnections), streams()
+		eventually(t, "five streams", func() bool { return streams() >= before+5 })
+		return log.answered("GET", shared.PathConnections) == asked
+	})
 	if now := log.answered("POST", shared.PathActivity); now != active {
 		t.Error("a stream counts as activity")
 	}
