@@ -194,9 +194,15 @@ func TestWhatAStartFinds(t *testing.T) {
 	b.cfg.Platforms = slices.DeleteFunc(slices.Clone(configured), func(p *platform.Platform) bool { return p.ID == "jane" })
 	b.restart(func(*bbolt.Tx) error { return nil })
 	p.browser = b.signIn(loginOne)
-	p.read("/proxy/v1/" + p.id + "/api/2026-01-01/company")
 	life = p.life()
-	if life.Connection.Platform.ID != "jane" || len(life.Steps) == 0 {
+	if c := life.Connection; c.State != shared.StateMisconfigured || c.Cause != "unknown_platform" || life.Next != "tell_operator:platforms" ||
+		c.Platform.ID != "jane" || len(life.Steps) == 0 {
 		t.Errorf("of a platform that is gone: %+v", life)
+	}
+	b.cfg.Platforms = configured
+	b.restart(func(*bbolt.Tx) error { return nil })
+	p.browser = b.signIn(loginOne)
+	if c := p.life().Connection; c.State != shared.StateConnected {
+		t.Errorf("configured again it shows %q (%s)", c.State, c.Cause)
 	}
 }

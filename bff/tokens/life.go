@@ -43,7 +43,7 @@ func (k *Keeper) Life(practitioner, connection string) (Life, error) {
 	h, there := k.find(practitioner, connection)
 	switch {
 	case there:
-		life.View = h.shown(now)
+		life.View = k.shown(h, now)
 		life.Since = since(line.Steps, life.View.Cause)
 		life.RetryAt = k.retryAt(h, now, &life.Since)
 		if life.View.Cause == CauseExpired {

@@ -36,7 +36,7 @@ func (k *Keeper) List(practitioner string) ([]View, error) {
 	var views []View
 	for _, h := range k.conns {
 		if h.practitioner == practitioner && !h.gone.Load() {
-			views = append(views, h.shown(now))
+			views = append(views, k.shown(h, now))
 		}
 	}
 	k.mu.RUnlock()
@@ -52,7 +52,16 @@ func (k *Keeper) Get(practitioner, connection string) (View, error) {
 	if !ok {
 		return View{}, notFound(connection)
 	}
-	return h.shown(time.Now()), nil
+	return k.shown(h, time.Now()), nil
+}
+
+// shown is the connection's view; one whose platform is not configured any more works for nobody.
+func (k *Keeper) shown(h *held, now time.Time) View {
+	view := h.shown(now)
+	if _, err := k.platforms.Get(h.platform); err != nil && view.State != StateReconnect {
+		view.State, view.Cause = StateMisconfigured, CauseUnknownSystem
+	}
+	return view
 }
 
 // shown is the connection's view as of now, a refresh under way included.
