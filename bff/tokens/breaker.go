@@ -30,6 +30,7 @@ const (
 type lane struct {
 	policy    platform.RefreshPolicy
 	perMinute int          // 0: no budget but the spread
+	kick      func()       // something may go now that could not
 	conns     atomic.Int64 // connections of the platform
 
 	mu     sync.Mutex
@@ -95,6 +96,7 @@ func (o outcome) ofCode() outcome {
 // settle gives the permit back and lets the breaker know; down says that the platform failed.
 func (p *permit) settle(o outcome) (down bool) {
 	l, now := p.lane, time.Now()
+	defer l.kick()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if p.settled {

@@ -28,6 +28,19 @@ func (b *bench) wantBudget(perMinute int) {
 	}
 }
 
+// lacking is one of a crowd's connections that has no living token and whose turn has not come.
+func (b *bench) lacking(ids []string) (practitioner, id string) {
+	b.t.Helper()
+	for i, id := range ids {
+		who := fmt.Sprint("p", i)
+		if view := b.view(who, id); view.FreshFor == 0 && view.State == tokens.StateConnected {
+			return who, id
+		}
+	}
+	b.t.Fatal("nobody waits")
+	return "", ""
+}
+
 // TestBudgetOrder: where the budget does not do for all, a code goes first, then a call without a token, then what nobody
 // waits for; a call with a live token does not wait at all; and a caller who is sent away is told when to come, and is served
 // then.
@@ -49,17 +62,18 @@ func TestBudgetOrder(t *testing.T) {
 		if _, err := b.keeper.Redeem(context.Background(), b.approve("new", alex, jane, b.a, nil)); err != nil {
 			t.Errorf("a code found no place: %v", err)
 		}
-		if !b.works(b.fresh("p39", ids[39])) {
+		if !b.works(b.fresh(b.lacking(ids))) {
 			t.Error("a call found no place")
 		}
-		_, err := b.keeper.Fresh(context.Background(), "p38", ids[38])
+		who, id := b.lacking(ids)
+		_, err := b.keeper.Fresh(context.Background(), who, id)
 		var typed *tokens.Error
 		if !errors.As(err, &typed) || typed.Kind != tokens.Unavailable || typed.RetryAfter < 40*time.Second || typed.RetryAfter > 62*time.Second {
 			t.Fatalf("one too many: %v, retry after %v", err, typed.RetryAfter)
 		}
-		wantState(t, b.view("p38", ids[38]), tokens.StateConnected, "") // nothing is wrong with the platform
+		wantState(t, b.view(who, id), tokens.StateConnected, "") // nothing is wrong with the platform
 		pass(typed.RetryAfter)
-		if !b.works(b.fresh("p38", ids[38])) {
+		if !b.works(b.fresh(who, id)) {
 			t.Error("not served at the time told")
 		}
 		pass(time.Hour)
@@ -122,6 +136,22 @@ func TestBudgetWaits(t *testing.T) {
 	})
 }
 
+// TestBudgetGivenBack: a permit that its flight did not need is the next one's, without a call.
+func TestBudgetGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, ids := newCrowd(t, 3, platform.RefreshPolicy{PerMinute: 2}) // one at a time for the background
+		b.alter(ids[0], func(c *vault.Connection) { c.RefreshExpiresIn -= time.Minute })
+		b.keep()
+		must(t, b.vault.Update(func(tx *vault.Tx) error { return vault.Connections.Delete(tx, ids[0]) }))
+		pass(5 * time.Minute)
+		for i, id := range ids[1:] {
+			if view := b.view(fmt.Sprint("p", i+1), id); !view.RefreshedAt.After(view.ConnectedAt) {
+				t.Errorf("%d was not refreshed", i+1)
+			}
+		}
+	})
+}
+
 // TestRetryAfterHolds: what a 429 says holds for the whole platform: every connection, and codes too. Another platform is
 // not concerned.
 func TestRetryAfterHolds(t *testing.T) {
@@ -165,10 +195,11 @@ func TestT127Halt(t *testing.T) {
 		pass(gone)
 		b.sandbox.Slow(sandbox.EndpointRefresh, 8*time.Second, 99)
 		b.keep()
-		pass(time.Second)
+		pass(1500 * time.Millisecond)
+		who, id := b.lacking(ids)
 		var calls sync.WaitGroup
 		calls.Go(func() {
-			_, err := b.keeper.Fresh(context.Background(), "p29", ids[29])
+			_, err := b.keeper.Fresh(context.Background(), who, id)
 			wantKind(t, err, tokens.Unavailable, tokens.CauseClosing)
 		})
 		pass(time.Second)

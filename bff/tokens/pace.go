@@ -330,6 +330,5 @@ func (k *Keeper) admitCode(live *platform.Live) (heard func(oauth.Answer, error)
 	}
 	return func(answer oauth.Answer, err error) {
 		p.settle(outcomeOf(answer, err).ofCode())
-		k.kick()
 	}, nil
 }

@@ -79,7 +79,7 @@ func (k *Keeper) openLanes() {
 	s := &k.schedule
 	s.seed, s.wake, s.due, k.lanes = maphash.MakeSeed(), make(chan struct{}, 1), map[*lane]*places{}, map[string]*lane{}
 	for _, live := range k.platforms.All() {
-		l := &lane{policy: live.Refresh, perMinute: live.Refresh.PerMinute}
+		l := &lane{policy: live.Refresh, perMinute: live.Refresh.PerMinute, kick: k.kick}
 		k.lanes[live.ID], s.due[l] = l, &places{}
 	}
 }
