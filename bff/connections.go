@@ -44,12 +44,13 @@ func (s *Server) disconnect(c *fiber.Ctx) error {
 	ctx, cancel := s.call()
 	defer cancel()
 	practitioner := exchangeOf(c.Context()).session.Practitioner
-	ending, err := s.tokens.Disconnect(ctx, practitioner, id)
+	parting, err := s.tokens.Disconnect(ctx, practitioner, id)
 	if err != nil {
 		return s.recordForeign(c, id, err)
 	}
 	s.events.Connection(practitioner, id, shared.StateEnded, "")
-	return answer(c, shared.Disconnected{Revoked: ending == tokens.EndedRevoked || ending == tokens.EndedSignedOut, Ending: ending})
+	return answer(c, shared.Disconnected{Revoked: parting.Ending == tokens.EndedRevoked || parting.Ending == tokens.EndedSignedOut,
+		Ending: parting.Ending, Reason: parting.Reason, Until: moment(parting.Until)})
 }
 
 // recordForeign writes into the audit trail that somebody asked for a connection which is not theirs (T080, T110), and gives

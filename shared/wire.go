@@ -124,7 +124,7 @@ type Connection struct {
 	KeptSeconds int `json:"kept_seconds"`
 	// EndsAt is when the platform ends the login behind it, used or not; absent where that is not known.
 	EndsAt *time.Time `json:"ends_at,omitempty"`
-	// Siblings are the practitioner's other connections that may end when this one is disconnected.
+	// Siblings are the practitioner's other connections that end when this one is disconnected.
 	Siblings []string `json:"siblings,omitempty"`
 	Budget   Budget   `json:"budget"`
 }
@@ -139,6 +139,10 @@ type Connections struct {
 type Disconnected struct {
 	Revoked bool   `json:"revoked"`
 	Ending  string `json:"ending"`
+	// Reason is "spared_siblings" where the platform was not asked because it would have ended other connections of the
+	// same sign-in. Until is when what is left there ends by itself; absent where that is not known.
+	Reason string     `json:"reason,omitempty"`
+	Until  *time.Time `json:"until,omitempty"`
 }
 
 // What became of a disconnected connection at its platform.

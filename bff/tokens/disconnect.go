@@ -21,6 +21,16 @@ const (
 	EndedExpires   = "expires"    // it was not asked to: the tokens, which nobody holds any more, end by themselves
 )
 
+// ReasonSpared is the reason of a Parting where other connections of the same login live on: it would have ended them.
+const ReasonSpared = "spared_siblings"
+
+// Parting is what became of a connection that was disconnected. Of one whose tokens end by themselves Until says when the
+// platform takes the refresh token no more, zero where it has stated no end; Reason may say why it was not asked.
+type Parting struct {
+	Ending, Reason string
+	Until          time.Time
+}
+
 // farewell is how long a disconnection is waited for; it is finished all the same.
 const farewell = 12 * time.Second
 
@@ -30,29 +40,29 @@ const farewell = 12 * time.Second
 // a refresh under way, so that the newest tokens are the ones that are revoked, and makes the first attempt; the others are
 // made in the background. A caller who leaves does not stop it.
 //
-// How the tokens are given back is the platform's Ending. A revocation may end the person's other connections (see
-// Siblings); those of the same login are asked about afterwards, so that what became of them is shown at once.
+// How the tokens are given back is the platform's Ending, which Siblings explains. Connections that may have ended with
+// this one all the same are asked about afterwards, so that what became of them is shown at once.
 //
 // Errors are of kind NotFound, Storage (the connection is still there), Unavailable (Locum is stopping).
-func (k *Keeper) Disconnect(_ context.Context, practitioner, connection string) (ending string, err error) {
+func (k *Keeper) Disconnect(_ context.Context, practitioner, connection string) (Parting, error) {
 	h, ok := k.find(practitioner, connection)
 	if !ok || !h.gone.CompareAndSwap(false, true) {
-		return "", notFound(connection)
+		return Parting{}, notFound(connection)
 	}
 	if !k.enter() {
 		h.gone.Store(false)
-		return "", closing(connection)
+		return Parting{}, closing(connection)
 	}
 	c, r, err := k.remove(h, k.ending(h.platform))
 	if err != nil {
 		k.working.Done()
 		h.gone.Store(false)
-		return "", &Error{Kind: Storage, Connection: connection, Code: CauseStorage, Err: err}
+		return Parting{}, &Error{Kind: Storage, Connection: connection, Code: CauseStorage, Err: err}
 	}
 	k.unindex(h)
 	k.note(audit.Event{Kind: "disconnect"}, c)
 	k.log.Info("disconnected", "connection", c.ID, "platform", c.Platform)
-	told := make(chan string, 1)
+	told := make(chan Parting, 1)
 	go func() {
 		defer k.working.Done()
 		h.turn <- struct{}{}
@@ -62,11 +72,11 @@ func (k *Keeper) Disconnect(_ context.Context, practitioner, connection string) 
 	timer := time.NewTimer(farewell)
 	defer timer.Stop()
 	select {
-	case ending = <-told:
+	case parting := <-told:
+		return parting, nil
 	case <-timer.C:
-		ending = EndedPending
+		return Parting{Ending: EndedPending}, nil
 	}
-	return ending, nil
 }
 
 // ending is how a platform's tokens are given back; one that is not configured any more has nobody to give them to.
@@ -107,15 +117,23 @@ func (k *Keeper) remove(h *held, way string) (vault.Connection, vault.Revocation
 
 // finish gives the tokens back: those of an answer that came too late, where there is one, which go into the outbox first.
 // The caller holds the turn.
-func (k *Keeper) finish(h *held, c vault.Connection, r vault.Revocation) string {
-	if k.late(h, c, &r); r.ID == "" {
-		return EndedExpires
+func (k *Keeper) finish(h *held, c vault.Connection, r vault.Revocation) Parting {
+	parting := Parting{Ending: EndedExpires}
+	k.late(h, c, &r)
+	if r.ID != "" {
+		parting.Ending, parting.Reason = k.attempt(r.ID, true)
 	}
-	ending := k.attempt(r.ID, true)
-	if live, err := k.platforms.Get(c.Platform); err == nil && (ending == EndedRevoked || ending == EndedSignedOut) {
-		k.askThem(k.maybeEnded(h), h, live, CauseSessionEnded)
+	switch live, err := k.platforms.Get(c.Platform); parting.Ending {
+	case EndedExpires:
+		if c.RefreshExpiresIn > 0 && !c.Refresh.Empty() {
+			parting.Until = c.ReceivedAt.Add(c.RefreshExpiresIn)
+		}
+	case EndedRevoked, EndedSignedOut:
+		if err == nil {
+			k.askThem(k.maybeEnded(h), h, live, CauseSessionEnded)
+		}
 	}
-	return ending
+	return parting
 }
 
 // maybeEnded are the connections that are alive here and may have ended at the platform with this one: those of the same
@@ -176,20 +194,19 @@ func newest(c vault.Connection) (oauth.Token, time.Time) {
 	return late, c.Attempt.SentAt
 }
 
-// Siblings are the practitioner's other connections that may end when this one is disconnected: none where the platform's
-// way of ending spares them; where tokens are revoked, all that are alive and came of the same person's logins at the
-// platform. Some versions of Keycloak end those of one login, others all of them.
+// Siblings are the practitioner's other connections that end when this one is disconnected: those of the same login, where
+// the platform's way of ending is to end it. Tokens are revoked only where no other connection hangs on their login.
 func (k *Keeper) Siblings(practitioner, connection string) []View {
 	h, ok := k.find(practitioner, connection)
-	if !ok || k.ending(h.platform) != platform.EndingRevoke {
+	if !ok || k.ending(h.platform) != platform.EndingEndSession {
 		return nil
 	}
-	now := time.Now()
+	now, sid := time.Now(), h.now.Load().sid
 	var views []View
 	k.mu.RLock()
 	for _, other := range k.conns {
-		same := other != h && other.practitioner == practitioner && other.platform == h.platform && other.subject == h.subject
-		if same && !other.gone.Load() && other.now.Load().renewable {
+		same := other != h && other.practitioner == practitioner && other.platform == h.platform && !other.gone.Load()
+		if cur := other.now.Load(); same && sid != "" && cur.sid == sid && cur.renewable {
 			views = append(views, other.shown(now))
 		}
 	}

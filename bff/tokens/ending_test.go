@@ -91,8 +91,8 @@ func TestDisconnect(t *testing.T) {
 	id, other := b.connect("p1", robin, b.a), b.connect("p1", robin, b.b)
 	c := b.record(id)
 	ending, err := b.keeper.Disconnect(context.Background(), "p1", id)
-	if err != nil || ending != tokens.EndedRevoked {
-		t.Fatalf("ending is %q, error %v", ending, err)
+	if err != nil || ending.Ending != tokens.EndedRevoked {
+		t.Fatalf("ending is %+v, error %v", ending, err)
 	}
 	if _, err := b.find(id); !errors.Is(err, vault.ErrNotFound) {
 		t.Errorf("the record is still there: %v", err)
@@ -125,8 +125,8 @@ func TestDisconnectEndsAll(t *testing.T) {
 	b.sandbox.SetRevokeAll(true)
 	id, other := b.connect("p1", robin, b.a), b.connect("p1", robin, b.b)
 	colleague := b.connect("p2", alex, b.a)
-	if ending, err := b.keeper.Disconnect(context.Background(), "p1", id); err != nil || ending != tokens.EndedRevoked {
-		t.Fatalf("ending is %q, error %v", ending, err)
+	if ending, err := b.keeper.Disconnect(context.Background(), "p1", id); err != nil || ending.Ending != tokens.EndedRevoked {
+		t.Fatalf("ending is %+v, error %v", ending, err)
 	}
 	lease := b.fresh("p1", other)
 	before := b.refreshes()
@@ -156,8 +156,8 @@ func TestDisconnectWithoutThePlatform(t *testing.T) {
 				fault(b.sandbox)
 				start := time.Now()
 				ending, err := b.keeper.Disconnect(context.Background(), "p1", id)
-				if err != nil || ending != tokens.EndedPending || time.Since(start) > 5*time.Second {
-					t.Errorf("ending is %q, error %v, after %v", ending, err, time.Since(start))
+				if err != nil || ending.Ending != tokens.EndedPending || time.Since(start) > 5*time.Second {
+					t.Errorf("ending is %+v, error %v, after %v", ending, err, time.Since(start))
 				}
 				if b.records() != 0 {
 					t.Error("the record is still there")
@@ -209,8 +209,8 @@ func disconnectDuringARefresh(t *testing.T, answer func(*bench), lost bool) {
 	})
 	pass(time.Second)
 	calls.Go(func() {
-		if ending, err := b.keeper.Disconnect(context.Background(), "p1", id); err != nil || ending != tokens.EndedRevoked {
-			t.Errorf("ending is %q, error %v", ending, err)
+		if ending, err := b.keeper.Disconnect(context.Background(), "p1", id); err != nil || ending.Ending != tokens.EndedRevoked {
+			t.Errorf("ending is %+v, error %v", ending, err)
 		}
 	})
 	synctest.Wait()
@@ -245,8 +245,8 @@ func TestDisconnectUnread(t *testing.T) {
 		b.sandbox.Fail(sandbox.EndpointCerts, 503, 9)
 		_, err := b.keeper.Fresh(context.Background(), "p1", id)
 		wantKind(t, err, tokens.Unavailable, tokens.CauseUnreachable)
-		if ending, err := b.keeper.Disconnect(context.Background(), "p1", id); err != nil || ending != tokens.EndedRevoked {
-			t.Errorf("ending is %q, error %v", ending, err)
+		if ending, err := b.keeper.Disconnect(context.Background(), "p1", id); err != nil || ending.Ending != tokens.EndedRevoked {
+			t.Errorf("ending is %+v, error %v", ending, err)
 		}
 		if n := b.sandbox.Revoke("", ""); n != 0 {
 			t.Errorf("%d authorizations are alive at the platform", n)

@@ -144,8 +144,8 @@ func (o *outbox) hush(platform string, until time.Time) {
 }
 
 // attempt makes one attempt at a revocation, stores what is left of it and says when the next one is. told says that the
-// practitioner is ending the connection just now and knows what ends with it. It gives one of the Ended constants.
-func (k *Keeper) attempt(id string, told bool) string {
+// practitioner is ending the connection just now and knows what ends with it. It gives the Ending and Reason of a Parting.
+func (k *Keeper) attempt(id string, told bool) (ending, reason string) {
 	var r vault.Revocation
 	err := k.vault.View(func(tx *vault.Tx) (err error) {
 		r, err = vault.Revocations.Get(tx, id)
@@ -155,14 +155,14 @@ func (k *Keeper) attempt(id string, told bool) string {
 	switch {
 	case errors.Is(err, vault.ErrNotFound):
 		k.outbox.drop(id)
-		return EndedExpires
+		return EndedExpires, ""
 	case errors.Is(err, vault.ErrIntegrity), errors.Is(err, vault.ErrVersion): // nobody can read the tokens any more
 		k.outbox.drop(id)
 		k.log.Error("revocation cannot be read", "error", err)
-		return EndedExpires
+		return EndedExpires, ""
 	case err != nil:
 		k.enqueue(errand{id, r.Platform, now.Add(errandLast)})
-		return EndedPending
+		return EndedPending, ""
 	}
 	before := r
 	p := progress{left: true, code: NotRevokedExpired, ending: EndedExpires}
@@ -175,7 +175,7 @@ func (k *Keeper) attempt(id string, told bool) string {
 		}
 	}
 	k.settleErrand(before, r, p)
-	return p.ending
+	return p.ending, p.reason
 }
 
 // settleErrand stores what an attempt came to: the revocation is done, given up, or waits. What cannot be stored is done

@@ -40,8 +40,8 @@ func (b *bench) waiting() (n int) {
 // disconnect wants the ending.
 func (b *bench) disconnect(practitioner, id, want string) {
 	b.t.Helper()
-	if ending, err := b.keeper.Disconnect(context.Background(), practitioner, id); err != nil || ending != want {
-		b.t.Errorf("ending is %q, error %v, want %q", ending, err, want)
+	if ending, err := b.keeper.Disconnect(context.Background(), practitioner, id); err != nil || ending.Ending != want {
+		b.t.Errorf("ending is %+v, error %v, want %q", ending, err, want)
 	}
 }
 

@@ -121,18 +121,20 @@ type progress struct {
 	after  time.Duration // then: how long the platform asked to wait
 	code   string        // then: why it is left
 	ending string        // one of the Ended constants, as far as it is known
+	reason string        // of a Parting
 }
 
 // giveBack makes one attempt and takes out of r what needs no further one: the refresh token first, which ends the chain,
-// then the access token (RFC 7009 §2.1). Unless the practitioner has just been told what ends with it, nothing is revoked
-// that would end a connection which is alive: of such a login the access token alone is taken back, and the refresh token,
-// which nobody holds any more, ends by itself.
+// then the access token (RFC 7009 §2.1). Nothing is done that would end another connection which is alive: of such a login
+// the access token alone is taken back, and the refresh token, which nobody holds any more, ends by itself. But where the
+// platform's way is to end the login, and the practitioner has just been told what ends with it, that is done.
 func (k *Keeper) giveBack(live *platform.Live, r *vault.Revocation, told bool) progress {
 	p := progress{ending: EndedExpires}
 	unable := func(code string) {
 		p.steps = append(p.steps, vault.Step{What: StepNotRevoked, Trigger: triggerKeeper, Code: code})
 	}
-	if (!told || r.Way == platform.EndingEndSession) && !r.Refresh.Empty() && k.inUse(*r) {
+	if (!told || r.Way != platform.EndingEndSession) && !r.Refresh.Empty() && k.inUse(*r) {
+		p.reason = ReasonSpared
 		r.Refresh, r.IDToken, r.Way = secret.String{}, secret.String{}, wayAccess
 		unable(NotRevokedSpared)
 	}

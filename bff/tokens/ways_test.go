@@ -38,16 +38,18 @@ func (b *bench) wantSiblings(practitioner, id string, want ...string) {
 	}
 }
 
-// TestRevokeSaysWhatEnds: where tokens are revoked, the connections that may end with one are named before, and what
-// became of those that did is shown without a call (T056).
-func TestRevokeSaysWhatEnds(t *testing.T) {
+// TestRevokeSparesTheLogin: a disconnection costs nobody another clinic: while other connections hang on the login, the
+// access token alone is taken back. Of logins that are one connection's the refresh token is; and where the platform ends
+// the person's other logins with it, as some versions of Keycloak do, they show it at once and without a call (T056).
+func TestRevokeSparesTheLogin(t *testing.T) {
 	for _, c := range []struct {
 		reach    sandbox.Reach
 		together bool // both of the practitioner's connections came of one login
-		ends     bool
+		spared   bool
+		ends     bool // the other one
 	}{
-		{sandbox.ReachLogin, true, true}, {sandbox.ReachLogin, false, false}, {sandbox.ReachPerson, false, true},
-		{sandbox.ReachChain, true, false},
+		{sandbox.ReachLogin, true, true, false}, {sandbox.ReachChain, true, true, false}, {sandbox.ReachPerson, true, true, false},
+		{sandbox.ReachLogin, false, false, false}, {sandbox.ReachPerson, false, false, true},
 	} {
 		t.Run(fmt.Sprintf("%s, one login: %v", c.reach, c.together), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -58,58 +60,78 @@ func TestRevokeSaysWhatEnds(t *testing.T) {
 				}
 				id, other := b.connect("p1", robin, b.a), b.connect("p1", robin, b.b)
 				b.browser = nil
-				colleague, mine := b.connect("p2", alex, b.a), b.connect("p1", alex, b.a)
-				b.wantSiblings("p1", id, other)
-				b.wantSiblings("p1", other, id)
-				b.wantSiblings("p1", mine)
-				b.wantSiblings("p2", colleague)
-				b.wantSiblings("p2", id)
-				b.disconnect("p1", id, tokens.EndedRevoked)
+				colleague := b.connect("p2", alex, b.a)
+				ends := b.record(id).ReceivedAt.Add(30 * time.Minute)
+				b.wantSiblings("p1", id)
+				parting, err := b.keeper.Disconnect(context.Background(), "p1", id)
+				must(t, err)
 				synctest.Wait()
-				if c.ends {
-					wantState(t, b.view("p1", other), tokens.StateReconnect, tokens.CauseSessionEnded)
-				} else {
-					wantState(t, b.view("p1", other), tokens.StateConnected, "")
+				want, told := tokens.Parting{Ending: tokens.EndedRevoked}, tokens.StepRevoked
+				if c.spared {
+					want = tokens.Parting{Ending: tokens.EndedExpires, Reason: tokens.ReasonSpared, Until: parting.Until}
+					told = tokens.StepNotRevoked + " " + tokens.NotRevokedSpared
+				}
+				if parting != want || c.spared && !parting.Until.Equal(ends) {
+					t.Errorf("%+v, want %+v until %v", parting, want, ends)
+				}
+				b.wantEpilogue("p1", id, tokens.StepDisconnected+" "+platform.EndingRevoke, told)
+				if c.spared != (b.revocations() == 0) || b.sandbox.Count(sandbox.EndpointRevoke) == 0 || b.waiting() != 0 {
+					t.Errorf("%d refresh tokens revoked", b.revocations())
 				}
 				wantState(t, b.view("p2", colleague), tokens.StateConnected, "")
-				wantState(t, b.view("p1", mine), tokens.StateConnected, "")
-				if b.refreshes() != 0 {
-					t.Errorf("%d refreshes", b.refreshes())
+				if c.ends {
+					wantState(t, b.view("p1", other), tokens.StateReconnect, tokens.CauseSessionEnded)
+					return
 				}
-				b.wantEpilogue("p1", id, tokens.StepDisconnected+" "+platform.EndingRevoke, tokens.StepRevoked)
+				wantState(t, b.view("p1", other), tokens.StateConnected, "")
+				pass(gone)
+				if !b.works(b.fresh("p1", other)) {
+					t.Error("the other connection does not work")
+				}
+				b.disconnect("p1", other, tokens.EndedRevoked) // the last one of the login ends it
+				b.disconnect("p2", colleague, tokens.EndedRevoked)
+				pass(30 * time.Minute)
+				if c.reach != sandbox.ReachChain && b.alive() != 0 {
+					t.Errorf("%d are alive at the platform", b.alive())
+				}
 			})
 		})
 	}
 }
 
-// TestEndSession: other connections of the login are spared, and the last one ends it. So nothing has to be said before.
+// TestEndSession: where the platform's way is to end the login, what ends with it is named before, and shows at once.
 func TestEndSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, options{ending: platform.EndingEndSession})
-		b.sandbox.SetRevokeReach(sandbox.ReachLogin)
 		b.together()
 		id, other := b.connect("p1", robin, b.a), b.connect("p1", robin, b.b)
-		b.wantSiblings("p1", id)
-		b.disconnect("p1", id, tokens.EndedExpires)
-		if n := b.revocations(); n != 0 || b.sandbox.Count(sandbox.EndpointLogout) != 0 || b.waiting() != 0 {
-			t.Errorf("%d refresh tokens revoked, %d logins ended", n, b.sandbox.Count(sandbox.EndpointLogout))
-		}
-		b.wantEpilogue("p1", id, tokens.StepDisconnected+" "+platform.EndingEndSession, tokens.StepNotRevoked+" "+tokens.NotRevokedSpared)
-		pass(gone)
-		if !b.works(b.fresh("p1", other)) {
-			t.Error("the other connection does not work")
+		b.browser = nil
+		mine, colleague := b.connect("p1", alex, b.a), b.connect("p2", alex, b.a)
+		b.wantSiblings("p1", id, other)
+		b.wantSiblings("p1", other, id)
+		b.wantSiblings("p1", mine)
+		b.wantSiblings("p2", colleague)
+		b.wantSiblings("p2", id)
+		b.disconnect("p1", id, tokens.EndedSignedOut)
+		synctest.Wait()
+		wantState(t, b.view("p1", other), tokens.StateReconnect, tokens.CauseSessionEnded)
+		wantState(t, b.view("p1", mine), tokens.StateConnected, "")
+		wantState(t, b.view("p2", colleague), tokens.StateConnected, "")
+		b.wantSiblings("p1", other)
+		b.wantEpilogue("p1", id, tokens.StepDisconnected+" "+platform.EndingEndSession, tokens.StepSignedOut)
+		if b.refreshes()+b.revocations() != 0 {
+			t.Errorf("%d refreshes, %d revocations", b.refreshes(), b.revocations())
 		}
 		b.sandbox.Fail(sandbox.EndpointLogout, 503, 1)
-		b.disconnect("p1", other, tokens.EndedPending)
+		b.disconnect("p1", mine, tokens.EndedPending)
 		pass(3 * time.Second)
-		if n := b.sandbox.Count(sandbox.EndpointLogout); n != 2 || b.waiting() != 0 || b.alive() != 0 {
-			t.Errorf("%d requests to end the login, %d alive", n, b.alive())
+		if n := b.sandbox.Count(sandbox.EndpointLogout); n != 3 || b.waiting() != 0 || b.alive() != 1 {
+			t.Errorf("%d requests to end a login, %d alive", n, b.alive())
 		}
-		b.wantEpilogue("p1", other, tokens.StepDisconnected+" "+platform.EndingEndSession, tokens.StepSignedOut)
+		b.wantEpilogue("p1", mine, tokens.StepDisconnected+" "+platform.EndingEndSession, tokens.StepSignedOut)
 		// A login that somebody else has ended already.
-		third := b.connect("p1", alex, b.a)
 		b.sandbox.LogOut(alex)
-		b.disconnect("p1", third, tokens.EndedSignedOut)
+		b.disconnect("p2", colleague, tokens.EndedSignedOut)
 	})
 }
 
