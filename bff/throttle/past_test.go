@@ -162,7 +162,7 @@ func TestT104AcrossRestarts(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				v := &lives{both: both, orphan: orphan, rnd: rand.New(rand.NewPCG(7, 7)),
 					seen: &counter{begin: time.Now(), class: map[string][]time.Duration{}}}
-				for range whole(60, 200) {
+				for range whole(20, 200) {
 					l := throttle.New(throttle.Config{Margin: 1, Orphan: orphan})
 					if err := c.resume(l, v); err != nil {
 						t.Fatal(err)
