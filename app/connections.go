@@ -140,7 +140,7 @@ func (p *page) drawForecast(c shared.Connection) part {
 	w, z := p.shell.words.Connections, p.shell.zone("")
 	return tag("div.notice.notice-warn@connection-forecast").body(icon(iconWarn),
 		tag("div.notice-words").body(tag("p").text(words.Fill(w.EndsAt, "date", z.stamp(*c.EndsAt)))),
-		tag("button.button[type=button]@connection-renew").text(w.Renew).
+		tag("button.button[type=button]@connection-renew").text(w.Reconnect).
 			on("click", p.shell, func(ui.Context, ui.Event) { p.authorize(c.ID, nil) }, "connection-renew", c.ID))
 }
 
@@ -256,10 +256,14 @@ func (p *connectionsPage) drawSiblings(c shared.Connection) part {
 			names = append(names, other.Clinic.Name)
 		}
 	}
-	if len(names) == 0 {
-		return nil
+	w := p.shell.words.Connections
+	switch {
+	case len(names) > 0:
+		return tag("p@disconnect-siblings").text(words.Fill(w.Siblings, "names", strings.Join(names, ", ")))
+	case len(p.list) > 1:
+		return tag("p@disconnect-spared").text(w.Spared)
 	}
-	return tag("p@disconnect-siblings").text(words.Fill(p.shell.words.Connections.Siblings, "names", strings.Join(names, ", ")))
+	return nil
 }
 
 func (p *connectionsPage) disconnect(c shared.Connection) {

@@ -201,7 +201,7 @@ func (p *lifePage) drawLasting() part {
 		if soon(c) {
 			selector = "button.button.button-main[type=button]@life-renew"
 		}
-		renew = p.drawReconnect(selector, w.Life.Renew)
+		renew = p.drawReconnect(selector, w.Connections.Reconnect)
 	}
 	return tag("section.card.lasting@life-lasting").body(
 		tag("h2.card-title").text(w.Life.Lasts), tag("ul.lines").body(lines...), renew)

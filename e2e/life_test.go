@@ -184,8 +184,9 @@ func TestTheEndIsForeseen(t *testing.T) {
 	b.clean()
 }
 
-// TestDisconnectSaysWhatGoesWithIt: before a connection is given up, the question names the other clinics that may be lost
-// with it and says what the platform is asked; afterwards the page of its life says how it ended.
+// TestDisconnectSaysWhatGoesWithIt: before a connection is given up, the question says what the platform is asked and what
+// becomes of the others: those of the same sign-in stay, those of another one are named. Afterwards the page of its life
+// says how it ended.
 func TestDisconnectSaysWhatGoesWithIt(t *testing.T) {
 	d, b := startDemo(t, quiet()), newBrowser(t)
 	clinics := d.Sandbox.Clinics()
@@ -197,10 +198,19 @@ func TestDisconnectSaysWhatGoesWithIt(t *testing.T) {
 	b.again()
 	b.at(d.URL)
 	b.ready("home")
-	b.open(d.URL + "/connections")
-	b.ready("connections")
-	b.click(`[data-connection="` + first + `"] ` + by("connection-disconnect"))
-	b.see(by("disconnect-confirm"))
+	b.askToDisconnect(d, first)
+	b.until("the other one is spared", `document.querySelector('`+by("disconnect-spared")+`')?.innerText.includes("stay connected")`)
+	b.click(by("disconnect-no"))
+
+	other := newBrowser(t) // another sign-in at the platform
+	other.signIn(d, robin)
+	other.open(d.URL + "/connections/new")
+	other.begin("jane", clinics[1])
+	other.logIn(robinAtJane)
+	other.allow()
+	other.at(d.URL)
+	other.ready("home")
+	b.askToDisconnect(d, first)
 	b.until("the other clinic is named", `document.querySelector('`+by("disconnect-siblings")+`')?.innerText.includes(`+strconv.Quote(clinics[1].Name)+`)`)
 	if said := mustEvaluate[string](b, `document.querySelector('`+by("disconnect-policy")+`').innerText`); !strings.Contains(said, "withdraw") {
 		t.Errorf("what the platform is asked reads %q", said)
@@ -216,4 +226,13 @@ func TestDisconnectSaysWhatGoesWithIt(t *testing.T) {
 	b.shot("gone")
 	b.withoutSecrets(d)
 	b.clean()
+}
+
+// askToDisconnect opens the question.
+func (b *browser) askToDisconnect(d *demo.Demo, id string) {
+	b.t.Helper()
+	b.open(d.URL + "/connections")
+	b.ready("connections")
+	b.click(`[data-connection="` + id + `"] ` + by("connection-disconnect"))
+	b.see(by("disconnect-confirm"))
 }

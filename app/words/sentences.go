@@ -83,7 +83,7 @@ type Connections struct {
 	_                                                                                                  incomparable
 	Title, Lead, Empty, Granted, More, Excess, ExcessText, Since, Fresh, Stale, Kept, KeptOpen, Budget string
 	Reconnect, AllowMore, Disconnect, DisconnectAsk, DisconnectYes, DisconnectNo, Disconnected         string
-	Add, Left, Whole, Life, Why, StillWorks, EndsAt, Renew, Siblings                                   string
+	Add, Left, Whole, Life, Why, StillWorks, EndsAt, Siblings, Spared                                  string
 	Ended                                                                                              Table // by Disconnected.Ending: what became of it
 	Endings                                                                                            Table // by Platform.Ending: what disconnecting does
 }
@@ -119,10 +119,10 @@ type Observations struct {
 // Life is the page of one connection's whole life. Did, KeepAlive and Rotations are keyed by the wire's codes, Nexts by what
 // stands before the colon of a next step and Settings by what stands behind it, Steps by what has happened.
 type Life struct {
-	_                                                                                                    incomparable
-	Why, Title, Back, Since, Happened, Now, Tell, Told, Lasts, Retry, EndsAt, EndsOpen, Renew, Forgotten string
-	Connect, Story, StoryText, NoStory, Times, Copy, Copied, CopyFailed                                  string
-	Did, Nexts, Settings, KeepAlive, Rotations, Steps, Triggers, Codes                                   Table
+	_                                                                                             incomparable
+	Why, Title, Back, Since, Happened, Now, Tell, Told, Lasts, Retry, EndsAt, EndsOpen, Forgotten string
+	Connect, Story, StoryText, NoStory, Times, Copy, Copied, CopyFailed                           string
+	Did, Nexts, Settings, KeepAlive, Rotations, Steps, Triggers, Codes                            Table
 }
 
 // Diagnosis is what a platform says of a connection when it is asked.
