@@ -55,7 +55,9 @@ type Break struct {
 // date, a restart of the machine or on another one it is right as well.
 //
 // It is meant to be called once, behind Open and before anything is sent.
-func (l *Log) Recent(within time.Duration) Recent {
+func (l *Log) Recent(within time.Duration) Recent { return l.recent(within, maxRecent) }
+
+func (l *Log) recent(within time.Duration, most int64) Recent {
 	f, err := os.Open(l.path)
 	if err != nil {
 		return Recent{Gap: &Break{Reason: err.Error()}}
@@ -68,7 +70,7 @@ func (l *Log) Recent(within time.Duration) Recent {
 	b := backwards{in: f, at: info.Size()}
 	w := walk{own: l.run, hash: hmac.New(sha256.New, l.keys.chain), within: within, boot: l.run.boot, clock: l.run.clock,
 		up: l.run.up(time.Now()), ended: map[uint64]end{}, texts: map[string]string{}}
-	w.all(&b, info.Size())
+	w.all(&b, info.Size(), most)
 	w.found.Read = info.Size() - b.at
 	return w.found
 }
@@ -97,7 +99,7 @@ type end struct {
 	result string
 }
 
-func (w *walk) all(b *backwards, size int64) {
+func (w *walk) all(b *backwards, size, most int64) {
 	line, err := b.entry()
 	for err == nil {
 		before, gone := b.entry()
@@ -113,8 +115,8 @@ func (w *walk) all(b *backwards, size int64) {
 			return
 		case gone != nil:
 			err = gone
-		case size-b.at > maxRecent:
-			err = fmt.Errorf("more than %d MB", maxRecent>>20)
+		case size-b.at > most:
+			err = fmt.Errorf("more than %d MB", most>>20)
 		}
 		line = before
 	}

@@ -198,6 +198,24 @@ func TestT104RecentGaps(t *testing.T) {
 			}
 		})
 	}
+	t.Run("more than is read", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "audit.log")
+		w := audit.NewForger(key)
+		w.Line("a", "m", "2026-11-22T08:00:00Z", 0, `,"kind":"head","format":"locum-audit-1"`)
+		const n = 5000
+		for i := range n {
+			w.Line("a", "m", "2026-11-22T08:00:00Z", time.Duration(i)*time.Second, `,"kind":"sign_in","code":"password","who":"aaaaaaaaaaaaaaaaaaaaaaaa"`)
+		}
+		must(t, w.Save(path))
+		l := aRun(t, path, "two")
+		r := l.RecentOf(time.Hour, 600<<10)
+		if r.Gap == nil || !strings.Contains(r.Gap.Reason, "more than") || r.Gap.Ago < 40*time.Minute || r.Gap.Ago > time.Hour || r.Read > 1100<<10 {
+			t.Errorf("%d bytes: %+v", r.Read, r.Gap)
+		}
+		if r := l.RecentOf(10*time.Minute, 600<<10); r.Gap != nil || r.Read > 600<<10 {
+			t.Errorf("%d bytes for the last ten minutes: %+v", r.Read, r.Gap)
+		}
+	})
 	t.Run("a changed line far from the end", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "audit.log")
 		w := audit.NewForger(key)
