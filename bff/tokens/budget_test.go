@@ -142,8 +142,12 @@ func TestBudgetGivenBack(t *testing.T) {
 		b, ids := newCrowd(t, 3, platform.RefreshPolicy{PerMinute: 2}) // one at a time for the background
 		b.alter(ids[0], func(c *vault.Connection) { c.RefreshExpiresIn -= time.Minute })
 		b.keep()
+		pass(200 * time.Second)
+		for i, id := range ids {
+			b.fresh(fmt.Sprint("p", i), id)
+		}
 		must(t, b.vault.Update(func(tx *vault.Tx) error { return vault.Connections.Delete(tx, ids[0]) }))
-		pass(5 * time.Minute)
+		pass(200 * time.Second)
 		for i, id := range ids[1:] {
 			if view := b.view(fmt.Sprint("p", i+1), id); !view.RefreshedAt.After(view.ConnectedAt) {
 				t.Errorf("%d was not refreshed", i+1)
