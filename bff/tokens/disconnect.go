@@ -214,3 +214,33 @@ func (k *Keeper) Siblings(practitioner, connection string) []View {
 	slices.SortFunc(views, func(a, b View) int { return cmp.Compare(a.ID, b.ID) })
 	return views
 }
+
+// DisconnectAll ends every connection of a practitioner in a vault that no Keeper has open, and counts them: the records are
+// deleted, and their tokens are given back by the next Keeper. ending says how, by platform ("" where it is not configured
+// any more).
+func DisconnectAll(v *vault.Vault, practitioner string, ending func(platform string) string) (n int, err error) {
+	k := &Keeper{vault: v}
+	err = v.Update(func(tx *vault.Tx) error {
+		n = 0
+		return vault.Connections.Each(tx, func(c vault.Connection) error {
+			if c.Practitioner != practitioner || c.State == statePending {
+				return nil
+			}
+			n++
+			way := cmp.Or(ending(c.Platform), platform.EndingForget)
+			if err := k.bury(tx, c, vault.Step{What: StepDisconnected, Trigger: triggerOperator, Code: way}); err != nil {
+				return err
+			}
+			if err := vault.Connections.Delete(tx, c.ID); err != nil || way == platform.EndingForget {
+				return err
+			}
+			token, received := newest(c)
+			r := revocation(way, c, token, received)
+			if r.ID == "" {
+				return nil
+			}
+			return vault.Revocations.Put(tx, r.ID, &r)
+		})
+	})
+	return n, err
+}

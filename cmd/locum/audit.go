@@ -44,6 +44,11 @@ func recorded(ctx context.Context, std streams, cfg *config.Config, opened *vaul
 
 // withAccounts runs a deed on the accounts, recorded.
 func (c configured) withAccounts(ctx context.Context, std streams, login, kind string, deed func(*account.Store) error) error {
+	return c.withVault(ctx, std, login, kind, func(_ *config.Config, opened *vault.Vault) error { return deed(account.New(opened)) })
+}
+
+// withVault runs a deed on an account, and on what else there is of it, recorded.
+func (c configured) withVault(ctx context.Context, std streams, login, kind string, deed func(*config.Config, *vault.Vault) error) error {
 	cfg, opened, err := c.vault()
 	if err != nil {
 		return err
@@ -52,7 +57,7 @@ func (c configured) withAccounts(ctx context.Context, std streams, login, kind s
 	accounts := account.New(opened)
 	event := func() audit.Event { return audit.Event{Kind: kind, Practitioner: accountID(accounts, login)} }
 	return recorded(ctx, std, cfg, opened, event, func() error {
-		err := deed(accounts)
+		err := deed(cfg, opened)
 		if errors.Is(err, account.ErrNotFound) {
 			return fmt.Errorf("%w; see: locum account list -c %s", err, check.Quote(c.Config))
 		}

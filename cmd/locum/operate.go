@@ -17,6 +17,7 @@ import (
 	"locum/bff/check"
 	"locum/bff/config"
 	"locum/bff/secret"
+	"locum/bff/tokens"
 	"locum/bff/vault"
 )
 
@@ -279,23 +280,54 @@ func (c accountListCommand) Run(std streams) error {
 
 type accountDisableCommand struct {
 	configured
-	Login string `arg:"" help:"The practitioner's login."`
-	Undo  bool   `help:"Let them sign in again."`
+	Login      string `arg:"" help:"The practitioner's login."`
+	Undo       bool   `help:"Let them sign in again." xor:"what"`
+	Disconnect bool   `help:"End their connections too; Locum tells the platforms when it runs again." xor:"what"`
 }
 
 // Run disables or enables the account.
 func (c accountDisableCommand) Run(ctx context.Context, std streams) error {
 	kind := "account_disabled"
-	if c.Undo {
+	switch {
+	case c.Undo:
 		kind = "account_enabled"
+	case c.Disconnect:
+		kind = "account_disconnected"
 	}
-	return c.withAccounts(ctx, std, c.Login, kind, func(accounts *account.Store) error {
+	return c.withVault(ctx, std, c.Login, kind, func(cfg *config.Config, opened *vault.Vault) error {
+		accounts := account.New(opened)
 		if err := accounts.SetDisabled(c.Login, !c.Undo); err != nil {
 			return err
+		}
+		if c.Disconnect {
+			if err := disconnectAll(std, cfg, opened, accounts, c.Login); err != nil {
+				return err
+			}
 		}
 		fmt.Fprintf(std.out, "%s %s\n", c.Login, map[bool]string{false: "may not sign in any more", true: "may sign in again"}[c.Undo])
 		return nil
 	})
+}
+
+// disconnectAll ends every connection of an account.
+func disconnectAll(std streams, cfg *config.Config, opened *vault.Vault, accounts *account.Store, login string) error {
+	who, err := accounts.ByLogin(login)
+	if err != nil {
+		return err
+	}
+	n, err := tokens.DisconnectAll(opened, who.ID, func(id string) string {
+		for _, p := range cfg.Platforms {
+			if p.ID == id {
+				return p.Ending
+			}
+		}
+		return ""
+	})
+	if err != nil {
+		return fmt.Errorf("end the connections: %w", err)
+	}
+	fmt.Fprintf(std.out, "connections ended: %d; the platforms are told when Locum runs\n", n)
+	return nil
 }
 
 // readSecret asks for one line: without echo at a terminal, plainly from a pipe.
