@@ -158,11 +158,11 @@ func (k *Keeper) resolve(h *held, c *vault.Connection, live *platform.Live, m mo
 	switch {
 	case err == nil && active:
 		h.doubt, h.suspect, h.doubted = false, false, time.Time{}
-		c.Reuses, c.DoubtSince, c.Phase = 0, time.Time{}, ""
+		c.DoubtSince, c.Phase = time.Time{}, "" // Reuses stays: that it may be used says not how often
 		return []vault.Step{probed}, nil
 	case err == nil:
 		probed.Code = ProbeInactive
-		err := k.end(h, *c, k.spentCause(*c, time.Now()), probed)
+		err := k.end(h, *c, k.spentCause(*c, live, time.Now()), probed)
 		if c.Phase == phaseInflight { // or the login is over, which its other connections tell
 			k.askSiblings(h, live, CauseSessionEnded)
 		}
@@ -183,11 +183,12 @@ func doubtCause(c vault.Connection) string {
 }
 
 // spentCause says why a token is inactive, as far as Locum knows by itself.
-func (k *Keeper) spentCause(c vault.Connection, now time.Time) string {
+func (k *Keeper) spentCause(c vault.Connection, live *platform.Live, now time.Time) string {
+	forgives := safety(k.rotation(live).Kind) >= safety(platform.KindReuse)
 	switch {
 	case reached(c, now):
 		return CauseSessionMax
-	case c.Phase == phaseInflight:
+	case c.Phase == phaseInflight && !(forgives && unused(c, now)):
 		return CauseLostAnswer
 	case unused(c, now):
 		return CauseExpired

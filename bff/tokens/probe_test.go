@@ -210,6 +210,21 @@ func TestT049ReuseCount(t *testing.T) {
 	}
 }
 
+// TestT049ReuseAfterQuestion: introspection says that a token may be used, and not how often: it is asked again before each
+// further use.
+func TestT049ReuseAfterQuestion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, options{refresh: platform.RefreshPolicy{Kind: platform.KindReuse, Reuse: 1}})
+		b.sandbox.SetKind(sandbox.KindK2)
+		id := b.connect("p1", robin, b.a)
+		pass(gone)
+		b.sandbox.Cut(sandbox.EndpointRefresh, 1)
+		b.sandbox.LoseNextResponse(sandbox.EndpointRefresh) // its first use
+		b.sandbox.LoseNextResponse(sandbox.EndpointRefresh) // its second, after the first question
+		b.wantSettled(id, true)
+	})
+}
+
 // TestT049NotProcessed: what was certainly not processed counts for nothing.
 func TestT049NotProcessed(t *testing.T) {
 	for name, fault := range map[string]func(s *sandbox.Sandbox){

@@ -172,6 +172,36 @@ func TestT056SiblingsAlone(t *testing.T) {
 	}
 }
 
+// TestT056DoubtfulEnd: a token in doubt turns out to be dead, and nobody knows whether its answer was lost or its login is
+// over. Its siblings know.
+func TestT056DoubtfulEnd(t *testing.T) {
+	for name, over := range map[string]bool{"the login is over": true, "the answer was lost": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFamily(t, options{refresh: strict})
+				f.sandbox.LoseNextResponse(sandbox.EndpointRefresh)
+				pass(due)
+				f.fresh("p1", f.ids[0])
+				if over {
+					f.sandbox.LogOut(robin)
+				}
+				f.call("p1", f.ids[0], 20)
+				wantState(t, f.view("p1", f.ids[0]), tokens.StateReconnect, tokens.CauseLostAnswer)
+				for i, id := range f.ids[1:] {
+					if over {
+						wantState(t, f.view(f.who[i+1], id), tokens.StateReconnect, tokens.CauseSessionEnded)
+					} else {
+						wantState(t, f.view(f.who[i+1], id), tokens.StateConnected, "")
+					}
+				}
+				if n := f.refreshes(); n != 1 {
+					t.Errorf("%d refreshes", n)
+				}
+			})
+		})
+	}
+}
+
 // TestT056NoLogin: connections whose platform names no login are nobody's siblings.
 func TestT056NoLogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
