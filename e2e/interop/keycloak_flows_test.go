@@ -3,6 +3,7 @@ package interop_test
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -11,21 +12,40 @@ import (
 	"locum/shared"
 )
 
-// TestKeycloak runs Locum against a real Keycloak, a site for each way in which its realm can treat refresh tokens.
+// The three ways in which Keycloak treats refresh tokens. Access tokens live for 8 s, so that renewals come often.
+var rotations = []realm{
+	{name: "k0", access: 8, idle: 1800, most: 36000},
+	{name: "k1", rotate: true, access: 8, idle: 1800, most: 36000},
+	{name: "k2", rotate: true, reuse: 1, access: 8, idle: 1800, most: 36000},
+}
+
+// TestKeycloak runs Locum against a real Keycloak, with a site of its own for each realm.
 func TestKeycloak(t *testing.T) {
 	began := time.Now()
 	k, b := startKeycloak(t), &table{}
+	t.Cleanup(func() {
+		if binary.dir != "" {
+			_ = os.RemoveAll(binary.dir)
+		}
+	})
 	t.Run("realms", func(t *testing.T) {
-		for _, r := range []realm{
-			{name: "k0", access: 8, idle: 1800, most: 36000},
-			{name: "k1", rotate: true, access: 8, idle: 1800, most: 36000},
-			{name: "k2", rotate: true, reuse: 1, access: 8, idle: 1800, most: 36000},
-		} {
-			t.Run(r.kind(), func(t *testing.T) {
+		at := func(r realm, name, more string, features []feature) {
+			r.name += name
+			t.Run(r.kind()+name, func(t *testing.T) {
 				t.Parallel()
-				b.run(t, newSite(t, k, r, ""), flows)
+				b.run(t, newSite(t, k, r, more), features)
 			})
 		}
+		for _, r := range rotations {
+			at(r, "-flows", "", flows)
+			at(r, "-ends", "", ends)
+			at(r, "-faults", "", faults)
+		}
+		strict := rotations[1]
+		at(realm{rotate: true, access: 8, idle: 24, most: 36000}, "-idle", "", idle)
+		at(realm{rotate: true, access: 8, idle: 30, most: 75}, "-max", "", most)
+		strict.consent = true
+		at(strict, "-consent", "", consents)
 	})
 	b.print(k, time.Since(began))
 }
@@ -37,8 +57,16 @@ var flows = []feature{
 	{"connects, and the clinic takes the token", showConnect},
 	{"renews, and every call goes through", showRefresh},
 	{"twenty calls at once are one renewal", showOneFlight},
+	{"a new signing key is taken at once", showKeyRotation},
+	{"the app's diagnosis tells what lives", showDiagnosis},
+}
+
+var faults = []feature{
 	{"a request that never arrived ends nothing", showLostRequest},
-	{"a lost answer costs no token", showLostAnswer},
+	{"a lost answer costs no more than the token in it", showLostAnswer},
+	{"kill -9 while an answer is on its way", showKill},
+	{"Keycloak away: degraded, then well by itself", showAway},
+	{"a wrong client secret heals once it is right", showSecret},
 }
 
 func showConnect(t *testing.T, s *site) string {
@@ -123,14 +151,15 @@ func (c connection) fall(t testing.TB, f fault) {
 // settled waits until the connection shows that it is connected by a newer token, or that it has ended.
 func (c connection) settled(t testing.TB) string {
 	t.Helper()
-	since, shown := len(c.site.keycloak.proxy.refreshes(c.chain)), ""
+	tap := c.site.keycloak.proxy
+	since, shown := len(tap.refreshes(c.chain)), ""
 	eventually(t, patient, "the doubt is settled", func() bool {
 		a := c.call(t)
 		shown = c.shows(t)
 		if strings.HasPrefix(shown, shared.StateReconnect) {
 			return true
 		}
-		return shown == shared.StateConnected && a.status == http.StatusOK && len(c.site.keycloak.proxy.refreshes(c.chain)) > since
+		return shown == shared.StateConnected && a.status == http.StatusOK && len(tap.refreshes(c.chain)) > since
 	})
 	return shown
 }

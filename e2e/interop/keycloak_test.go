@@ -101,7 +101,7 @@ func (k *keycloak) run(home string) {
 			t.Logf("Keycloak's own log:\n%s", k.log.tail())
 		}
 	})
-	eventually(t, 3*time.Minute, "Keycloak is ready", func() bool {
+	eventually(t, 6*time.Minute, "Keycloak is ready", func() bool {
 		if strings.Contains(k.log.String(), "kc.sh start --help") {
 			t.Fatal("Keycloak does not start")
 		}

@@ -19,7 +19,8 @@ import (
 // binary is the released program, built when the first site needs it.
 var binary struct {
 	once sync.Once
-	path string
+	path string // LOCUM_BINARY, or in dir
+	dir  string // removed at the end; "" where nothing was built
 	err  error
 }
 
@@ -30,11 +31,10 @@ func program(t testing.TB) string {
 		if binary.path = os.Getenv("LOCUM_BINARY"); binary.path != "" {
 			return
 		}
-		var dir string
-		if dir, binary.err = os.MkdirTemp("", "locum-interop-"); binary.err != nil {
+		if binary.dir, binary.err = os.MkdirTemp("", "locum-interop-"); binary.err != nil {
 			return
 		}
-		binary.path = filepath.Join(dir, "locum")
+		binary.path = filepath.Join(binary.dir, "locum")
 		build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary.path, "locum/cmd/locum")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {

@@ -62,7 +62,7 @@ func (j *jar) Cookies(*url.URL) []*http.Cookie {
 
 var (
 	formTag  = regexp.MustCompile(`(?s)<form[^>]*\saction="([^"]+)"[^>]*>(.*?)</form>`)
-	inputTag = regexp.MustCompile(`(?s)<input[^>]*>`)
+	inputTag = regexp.MustCompile(`(?s)<(?:input|button)\s[^>]*>`)
 	tagName  = regexp.MustCompile(`\sname="([^"]*)"`)
 	tagValue = regexp.MustCompile(`\svalue="([^"]*)"`)
 )

@@ -28,6 +28,7 @@ type wiretap struct {
 	chains map[string]chain // of each refresh token that was issued
 	probes map[string]int   // introspections, by realm
 	faults map[chain]fault
+	away   map[string]bool // realms that cannot be reached
 }
 
 // chain names one connection as Keycloak knows it: one login's tokens for one clinic.
@@ -54,7 +55,7 @@ func newWiretap(t testing.TB) *wiretap {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	w := &wiretap{address: ln.Addr().String(), chains: map[string]chain{}, probes: map[string]int{}, faults: map[chain]fault{}}
+	w := &wiretap{address: ln.Addr().String(), chains: map[string]chain{}, probes: map[string]int{}, faults: map[chain]fault{}, away: map[string]bool{}}
 	w.pass = &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		to, _ := url.Parse(w.to)
 		r.SetURL(to)
@@ -69,19 +70,38 @@ func newWiretap(t testing.TB) *wiretap {
 
 func (w *wiretap) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	rw.Header()["Date"] = nil
+	realm := realmOf(r.URL.Path)
+	if w.isAway(realm) {
+		cut(rw)
+		return
+	}
 	switch {
 	case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/protocol/openid-connect/token"):
 		w.token(rw, r)
 		return
 	case strings.HasSuffix(r.URL.Path, "/token/introspect"):
 		w.mu.Lock()
-		w.probes[realmOf(r.URL.Path)]++
+		w.probes[realm]++
 		w.mu.Unlock()
 	}
 	w.pass.ServeHTTP(rw, r)
 }
 
-func realmOf(path string) string { return strings.Split(path, "/")[2] }
+// realmOf is the third part of /realms/NAME/….
+func realmOf(path string) string { return append(strings.Split(path, "/"), "", "", "")[2] }
+
+func (w *wiretap) isAway(realm string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.away[realm]
+}
+
+// set lets a realm be out of reach, or reachable again.
+func (w *wiretap) set(realm string, away bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.away[realm] = away
+}
 
 // token carries a token request to Keycloak and its answer back, and notes both.
 func (w *wiretap) token(rw http.ResponseWriter, r *http.Request) {
