@@ -200,6 +200,30 @@ func TestConformanceBackchannel(t *testing.T) {
 			g.active(token, false)
 			<-done
 		}},
+		{"a withdrawn consent tells its own client alone", func(g *rig, x *receiver) {
+			g.SetBackchannel("other", "http://other.test/")
+			s, other := newSigned(g), g.registered("other")
+			back, err := s.browser.Approve(g.ask("client_id", "other", "scope", "patients:read"), robin, false)
+			must(g, err)
+			at, err := url.Parse(back)
+			must(g, err)
+			g.redeem(at.Query().Get("code"), "client_id", other.ID, "client_secret", other.Secret)
+			equal(g, "logins", g.WithdrawConsent(robin, "other"), 1)
+			equal(g, "tokens", len(x.got), 1)
+			equal(g, "to", x.got[0].URL.Host, "other.test")
+			g.renew(s.answer["refresh_token"])
+		}},
+		{"Close does not wait for who does not answer", func(g *rig, x *receiver) {
+			x.delay = time.Hour
+			g.tokens()
+			before := time.Now()
+			done := make(chan bool)
+			go func() { g.LogOut(robin); close(done) }()
+			synctest.Wait()
+			must(g, g.Close())
+			<-done
+			equal(g, "waited", time.Since(before), 0)
+		}},
 		{"a logout token contains the marker and is listed", func(g *rig, x *receiver) {
 			g.tokens()
 			g.LogOut(robin)

@@ -94,6 +94,16 @@ func TestConformanceLogout(t *testing.T) {
 			equal(g, "sent to", to, "")
 			g.denied(g.answer["refresh_token"], "Session not active")
 		}},
+		{"§2 the browser forgets the login that it has ended", func(g *signed) {
+			b := newTab(g.rig)
+			b.send(b.open(b.ask()), url.Values{"hint": {robin}})
+			before := len(b.cookies)
+			page := b.open(g.leaving())
+			b.shows(page, "You are logged in as")
+			b.see(b.post(g.endpoint("logout/logout-confirm"), url.Values{"attempt": {inputValue(page.text, "attempt")}}, "Cookie", b.cookie()))
+			equal(g, "cookies", len(b.cookies), before-1)
+			b.shows(b.open(b.ask()), "Log in to")
+		}},
 		{"§2 a hint for another login than the browser's asks, and ends the hint's", func(g *signed) {
 			other := newTab(g.rig)
 			page := other.send(other.open(other.ask("scope", "openid patients:read")), url.Values{"hint": {robin}})
