@@ -77,6 +77,14 @@ crash: build ## the crash campaign: 1,000 × kill -9, and a failing disk at ever
 interop: build ## Locum against a real Keycloak from Maven Central (KEYCLOAK=26.7.3); skipped where Java or Maven is missing
 	LOCUM_INTEROP=$(KEYCLOAK) LOCUM_BINARY=$(CURDIR)/$(BIN)/locum $(GO) test -count=1 -parallel 8 -timeout 30m -v ./e2e/interop
 
+.PHONY: day
+day: ## a whole day of 500 connections, and an outage with 1,000, in the keeper's own time
+	LOCUM_LONG=1 $(GO) test -count=1 -timeout 40m -v -run 'TestDay|TestT052|TestT051Mis' ./bff/tokens
+
+.PHONY: doubts
+doubts: ## lost answers, failures, restarts and kills in any order, against every kind of rotation (LOCUM_DOUBTS=steps)
+	LOCUM_DOUBTS=$${LOCUM_DOUBTS:-400} $(GO) test -count=1 -timeout 60m -v -run TestT049Random ./bff/tokens
+
 .PHONY: storage
 storage: ## the vault alone: 10,000 damaged files, 1,000 × kill -9, a million seals
 	LOCUM_BROKEN_FILES=10000 LOCUM_KILLS=1000 LOCUM_NONCES=1000000 $(GO) test -count=1 -timeout 60m -v -run 'TestT06[256]' ./bff/vault
