@@ -1,6 +1,7 @@
 package app
 
 import (
+	"slices"
 	"time"
 
 	ui "github.com/maxence-charriere/go-app/v10/pkg/app"
@@ -57,7 +58,7 @@ func (p *page) lookAside() {
 	}
 	async(p, func() ([]shared.Connection, error) { return p.shell.listConnections(0) }, func(list []shared.Connection, _ error) {
 		for _, c := range list {
-			if c.ID == p.aside.connection && c.RefreshedAt.After(p.aside.began.Add(-asideEvery)) && c.State == shared.StateConnected {
+			if c.ID == p.aside.connection && p.aside.done(c) {
 				p.forgetAside()
 				p.succeeded()
 				p.say(words.Fill(p.shell.words.Aside.Returned, "clinic", c.Clinic.Name))
@@ -66,6 +67,16 @@ func (p *page) lookAside() {
 		}
 		p.awaitDue(time.Now().Add(asideEvery), p.lookAside)
 	})
+}
+
+// done says whether the connection works, with what was asked for.
+func (a aside) done(c shared.Connection) bool {
+	for _, scope := range a.scopes {
+		if !slices.Contains(c.Scopes, scope) {
+			return false
+		}
+	}
+	return c.State == shared.StateConnected
 }
 
 // forgetAside ends the wait.

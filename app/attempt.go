@@ -69,6 +69,7 @@ func (p *page) depart(a attempt, err error, again func()) {
 	}
 	p.busy++ // Until the document is gone the page waits; a second click must not begin a second attempt.
 	keep(attemptKey, a.value)
+	forget(asideKey) // this tab is not one that was opened for a sign-in alone, whatever it was before
 	leave(a.url)
 }
 

@@ -71,7 +71,7 @@ func (p *lifePage) drawFindings(d shared.Diagnosis) part {
 		rows = append(rows, row("diagnosis-scopes", w.Connections.Granted, scopes))
 	}
 	rows = append(rows, row("diagnosis-clock", w.Diagnosis.Clock, p.clockInWords(d.ClockSeconds)))
-	return tag("table.findings[role=table]@findings").body(tag("tbody").body(rows...))
+	return tag("table.findings@findings").attr("aria-label", w.Diagnosis.Title).body(tag("tbody").body(rows...))
 }
 
 // found says what the platform says of one half, and until when it holds.
