@@ -19,7 +19,7 @@ import (
 // token is ever presented, no connection that nothing was lost of ends, and each that ends says why. LOCUM_DOUBTS is how many
 // steps each takes; then the seed is a new one, or LOCUM_SEED.
 func TestT049Random(t *testing.T) {
-	steps, seed := 25, uint64(49)
+	steps, seed := 12, uint64(49)
 	if n, err := strconv.Atoi(os.Getenv("LOCUM_DOUBTS")); err == nil {
 		steps, seed = n, rand.Uint64()
 	}
