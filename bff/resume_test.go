@@ -11,6 +11,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"locum/bff/audit"
+	"locum/bff/sandbox"
 	"locum/shared"
 )
 
@@ -51,5 +52,26 @@ func TestT104Resume(t *testing.T) {
 				t.Errorf("the log does not say %q:\n%s", c.says, b.log.String())
 			}
 		})
+	}
+}
+
+// TestT104FrozenOverARestart: what a platform has frozen by a 429 stays frozen, and other endpoints flow.
+func TestT104FrozenOverARestart(t *testing.T) {
+	b := open(t, nil)
+	one := b.signIn(loginOne)
+	id := one.connect("jane", 0, "robin@example.test")
+	b.sandbox.Fail(sandbox.EndpointAPI, http.StatusTooManyRequests, 1)
+	if a := one.patients(id); a.status != http.StatusTooManyRequests {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	b.restart(func(*bbolt.Tx) error { return nil })
+	arrived := b.sandbox.Count(sandbox.EndpointAPI)
+	a := one.patients(id)
+	wait, _ := strconv.Atoi(a.header.Get("Retry-After"))
+	if a.status != http.StatusTooManyRequests || wait < 30 || wait > 61 || b.sandbox.Count(sandbox.EndpointAPI) != arrived {
+		t.Errorf("%d, Retry-After %d: %s", a.status, wait, a.body)
+	}
+	if a := one.read("/proxy/v1/" + id + "/api/2026-01-01/appointments"); a.status != http.StatusOK {
+		t.Errorf("another endpoint: %d %s", a.status, a.body)
 	}
 }

@@ -23,6 +23,9 @@ const (
 	maxTexts = 100_000 // that are kept once each
 )
 
+// kindFreeze is the event of a 429: what it froze, and for how long, stands in its code.
+const kindFreeze = "freeze"
+
 var errVersion = errors.New("a line of another version")
 
 // Sent is a request that an earlier run has sent. Its platform may count it still.
@@ -36,9 +39,16 @@ type Sent struct {
 
 // Recent is what the trail tells about the requests sent lately.
 type Recent struct {
-	Sent []Sent
-	Gap  *Break // nil: those are all
-	Read int64  // bytes
+	Sent   []Sent
+	Freeze []Noted
+	Gap    *Break // nil: those are all
+	Read   int64  // bytes
+}
+
+// Noted is an event of the kind "freeze".
+type Noted struct {
+	Platform, Clinic, Code string
+	Ago                    time.Duration // at least
 }
 
 // Break is where the trail stops telling. What may have been sent before it was given up, or its sender had ended, at
@@ -196,6 +206,9 @@ func (w *walk) read(before, line entry) error {
 		}
 	case "intent":
 		return w.intent(line.seq, &f)
+	case kindFreeze:
+		w.found.Freeze = append(w.found.Freeze, Noted{Platform: w.text(f.raw("platform")), Clinic: w.text(f.raw("clinic")),
+			Code: w.text(f.raw("code")), Ago: w.age})
 	case kindUnwitnessed:
 		return fmt.Errorf("%w, as far as anybody can tell: its head file was missing", errBegins)
 	case "head":

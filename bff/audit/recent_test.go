@@ -59,6 +59,9 @@ func TestT104Recent(t *testing.T) {
 	if err := l.Event(t.Context(), audit.Event{Kind: "sign_in", Practitioner: `of "outcome","intent":1`, Code: `\`}); err != nil {
 		t.Fatal(err)
 	}
+	if err := l.Event(t.Context(), audit.Event{Kind: "freeze", Platform: "jane", Clinic: "https://a.example", Code: "patients endpoint 61"}); err != nil {
+		t.Fatal(err)
+	}
 	l.Close()
 	l = aRun(t, path, "two")
 	begin(t, l, `a "quoted" \ one`).End(audit.ResultAnswered, 200)
@@ -70,6 +73,9 @@ func TestT104Recent(t *testing.T) {
 	}
 	if r.Gap == nil || r.Gap.Begins.Before(start.Add(-time.Second)) || r.Gap.Begins.After(time.Now()) {
 		t.Errorf("the trail begins: %+v", r.Gap)
+	}
+	if len(r.Freeze) != 1 || r.Freeze[0].Platform != "jane" || r.Freeze[0].Clinic != "https://a.example" || r.Freeze[0].Code != "patients endpoint 61" {
+		t.Errorf("frozen: %+v", r.Freeze)
 	}
 	past := time.Since(start)
 	for _, s := range r.Sent {

@@ -240,8 +240,9 @@ func (c *call) frozen(permit *throttle.Permit) error {
 		now = time.Now()
 	}
 	wait, stated := throttle.ParseRetryAfter(string(header.Peek(fasthttp.HeaderRetryAfter)), now)
-	permit.Frozen(match, wait)
-	if err := c.proxy.audit.Event(c.proxy.recorder.recording(), c.event("freeze", c.operation.Class)); err != nil {
+	frozen := freeze{class: c.operation.Class}
+	frozen.whole, frozen.long = permit.Frozen(match, wait)
+	if err := c.proxy.audit.Event(c.proxy.recorder.recording(), c.event("freeze", frozen.String())); err != nil {
 		c.proxy.log.Error("freeze not recorded", "request_id", c.request.RequestID, "error", err)
 	}
 	c.proxy.log.Warn("platform answered 429", "request_id", c.request.RequestID, "platform", c.lease.Platform,

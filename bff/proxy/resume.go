@@ -1,6 +1,10 @@
 package proxy
 
 import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"locum/bff/audit"
@@ -13,6 +17,45 @@ type Resumed struct {
 	Unknown  string        // why nobody knows all of them; "" where all are known
 	Wait     time.Duration // in that case, how long at most a clinic is not called
 	Read     int64         // bytes of the trail
+}
+
+// freeze is what a 429 froze, as the audit trail has it: "patients endpoint 61", in seconds rounded up.
+type freeze struct {
+	class string
+	whole bool // the clinic as a whole
+	long  time.Duration
+}
+
+func (f freeze) String() string {
+	scope := "endpoint"
+	if f.whole {
+		scope = "clinic"
+	}
+	return fmt.Sprintf("%s %s %d", f.class, scope, (f.long+time.Second-1)/time.Second)
+}
+
+func parseFreeze(text string) (f freeze, ok bool) {
+	parts := strings.Fields(text)
+	if len(parts) != 3 {
+		return freeze{}, false
+	}
+	seconds, err := strconv.Atoi(parts[2])
+	return freeze{parts[0], parts[1] == "clinic", time.Duration(seconds) * time.Second}, err == nil && seconds > 0
+}
+
+// refreeze has the throttle go on with a freeze. One that a version before has noted, or of a platform that is not
+// configured any more, says nothing.
+func (p *Proxy) refreeze(noted audit.Noted) error {
+	f, ok := parseFreeze(noted.Code)
+	if !ok {
+		return nil
+	}
+	live, err := p.platforms.Get(noted.Platform)
+	if err != nil {
+		return nil //nolint:nilerr // nothing is sent there
+	}
+	r := throttle.Request{Clinic: clinicKey{noted.Platform, noted.Clinic}.String(), Class: f.class, Limits: live.Limits}
+	return p.limiter.Refreeze(r, f.whole, noted.Ago, f.long)
 }
 
 // Resume has the throttle count what earlier runs have sent, by the intents and outcomes of the audit trail: they were
@@ -40,7 +83,11 @@ func (p *Proxy) Resume(complete func(begins time.Time) bool) Resumed {
 	if gap != nil && !gap.Begins.IsZero() && complete(gap.Begins) {
 		gap = nil
 	}
-	if err := p.limiter.Resume(sent); err != nil {
+	err := p.limiter.Resume(sent)
+	for _, f := range recent.Freeze {
+		err = errors.Join(err, p.refreeze(f))
+	}
+	if err != nil {
 		gap = &audit.Break{Reason: "more clinics than are remembered"}
 	}
 	if gap != nil && gap.Ago < memory {

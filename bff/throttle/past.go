@@ -49,6 +49,21 @@ func (c *clinic) resume(class *rule, s Sent, now time.Duration) {
 	}
 }
 
+// Refreeze freezes what an earlier run had frozen so long ago (ago), at least, for so long: the clinic as a whole or the
+// class alone. The error is as Resume's.
+func (l *Limiter) Refreeze(r Request, whole bool, ago, long time.Duration) error {
+	c, class, err := l.enter(r)
+	if err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	if whole {
+		class = &c.all
+	}
+	class.frozen = max(class.frozen, l.now()-ago+min(long, MaxRetryAfter+l.config.Margin))
+	return nil
+}
+
 // Forget says that nobody knows what was sent, but that all of it had been given up, or its sender had ended, so long ago
 // (ago) at least. All permits of all keys count as taken until none of it can count any more. It is called once, before the
 // first Acquire.

@@ -219,6 +219,18 @@ func TestT104ReturnTimes(t *testing.T) {
 		{"long ago", func(l *throttle.Limiter) error {
 			return l.Resume([]throttle.Sent{{Clinic: "jane https://a", Class: "patients", Limits: both, Ago: time.Minute}})
 		}, 0},
+		{"frozen 4 s ago", func(l *throttle.Limiter) error {
+			return l.Refreeze(request("patients", both), false, 4*time.Second, 20*time.Second)
+		}, 16 * time.Second},
+		{"the clinic frozen 4 s ago", func(l *throttle.Limiter) error {
+			return l.Refreeze(request("company", both), true, 4*time.Second, 20*time.Second)
+		}, 16 * time.Second},
+		{"another class frozen", func(l *throttle.Limiter) error {
+			return l.Refreeze(request("company", both), false, 4*time.Second, 20*time.Second)
+		}, 0},
+		{"frozen long ago", func(l *throttle.Limiter) error {
+			return l.Refreeze(request("patients", both), false, 40*time.Second, 20*time.Second)
+		}, 0},
 		{"not known", func(l *throttle.Limiter) error { l.Forget(0); return nil }, orphan + window + margin},
 		{"not known what was before 4 s", func(l *throttle.Limiter) error { l.Forget(4 * time.Second); return nil }, orphan + window + margin - 4*time.Second},
 		{"not known, said late", func(l *throttle.Limiter) error {
@@ -233,7 +245,12 @@ func TestT104ReturnTimes(t *testing.T) {
 					t.Fatal(err)
 				}
 				begin := time.Now()
-				if a, _ := l.Budget("jane https://a", "patients", both); a.Reset != c.want || a.Limit != 1 || a.Remaining != map[bool]int{true: 1}[c.want == 0] {
+				a, whole := l.Budget("jane https://a", "patients", both)
+				if whole.Reset > a.Reset {
+					a = whole
+					a.Limit /= 10
+				}
+				if a.Reset != c.want || a.Limit != 1 || (a.Remaining == 0) != (c.want > 0) {
 					t.Errorf("budget %+v, want %s", a, c.want)
 				}
 				mustAcquire(t, l, request("patients", both))

@@ -74,25 +74,27 @@ func (p *Permit) give(now, late time.Duration) {
 // return as by Done, since platforms count what they refuse.
 //
 // match is the value of X-Throttle-Match: it means the clinic when it names the clinic and nothing smaller, else the
-// endpoint class.
-func (p *Permit) Frozen(match string, retryAfter time.Duration) {
+// endpoint class. The answer is what is frozen and for how long.
+func (p *Permit) Frozen(match string, retryAfter time.Duration) (whole bool, long time.Duration) {
 	c := p.clinic
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()
 	r := p.class
-	if namesClinic(match, p.class.name) {
+	if whole = namesClinic(match, p.class.name); whole {
 		r = &c.all
 	}
 	if retryAfter <= 0 {
 		retryAfter = r.limit.Window
 	}
-	r.frozen = max(r.frozen, now+min(retryAfter, MaxRetryAfter)+c.limiter.config.Margin)
+	long = min(retryAfter, MaxRetryAfter) + c.limiter.config.Margin
+	r.frozen = max(r.frozen, now+long)
 	p.give(now, 0)
 	if c.queued() > 0 {
 		c.refuseLate(now)
 		c.dispatch(now)
 	}
+	return whole, long
 }
 
 // namesClinic reads a limit's name such as "marketing_api/ip/clinic" or "jdp/clinic/endpoint".
