@@ -113,7 +113,7 @@ func since(steps []vault.Step, cause string) time.Time {
 				continue
 			}
 			return began
-		case StepFailed, StepNoAnswer, StepEnded, StepDamaged, StepRestored, StepDisconnected:
+		case StepFailed, StepNoAnswer, StepRefused, StepEnded, StepDamaged, StepRestored, StepDisconnected:
 			if cause == "" {
 				return began
 			}
