@@ -215,6 +215,9 @@ func (s *Sandbox) refresh(r *http.Request, realm *realm, client Client, form url
 		return nil, v.refused
 	}
 	if form.Has("resource") && form.Get("resource") != c.clinic.url {
+		if realm.kind == KindK1 || realm.kind == KindK2 { // Keycloak looks at it once the use is counted
+			s.spend(realm, held, now)
+		}
 		return nil, invalidTarget()
 	}
 	if realm.full(now) {
