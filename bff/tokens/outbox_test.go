@@ -87,6 +87,12 @@ func TestT057Answers(t *testing.T) {
 		}
 	}
 	again := map[string]string{"Retry-After": "90"}
+	over := func(answer func(*bench)) func(*bench) { // the platform does not know the token any more
+		return func(b *bench) {
+			b.sandbox.Revoke("", "")
+			answer(b)
+		}
+	}
 	for _, c := range []struct {
 		name   string
 		answer func(*bench)
@@ -96,10 +102,12 @@ func TestT057Answers(t *testing.T) {
 		finds  string        // audit kind of the end
 	}{
 		{"done", func(*bench) {}, tokens.EndedRevoked, 2, 0, "revoked"},
-		{"200 for an unknown token", canned(200, "", nil, 2), tokens.EndedRevoked, 2, 0, "revoked"},
-		{"Keycloak's 200 invalid_token", canned(200, `{"error":"invalid_token","error_description":"Invalid token"}`, nil, 2), tokens.EndedRevoked, 2, 0, "revoked"},
-		{"400 invalid_token", canned(400, `{"error":"invalid_token"}`, nil, 2), tokens.EndedRevoked, 2, 0, "revoked"},
-		{"204", canned(204, "", nil, 2), tokens.EndedRevoked, 2, 0, "revoked"},
+		{"200 for an unknown token", over(canned(200, "", nil, 2)), tokens.EndedRevoked, 2, 0, "revoked"},
+		{"Keycloak's 200 invalid_token", over(canned(200, `{"error":"invalid_token","error_description":"Invalid token"}`, nil, 2)), tokens.EndedRevoked, 2, 0, "revoked"},
+		{"400 invalid_token", over(canned(400, `{"error":"invalid_token"}`, nil, 2)), tokens.EndedRevoked, 2, 0, "revoked"},
+		{"204", over(canned(204, "", nil, 2)), tokens.EndedRevoked, 2, 0, "revoked"},
+		{"a 200 that revoked nothing", canned(200, "", nil, 1), tokens.EndedRevoked, 3, 0, "revoked"},
+		{"many of them", canned(200, "", nil, 4), tokens.EndedPending, 3, 3 * time.Second, "revoked"},
 		{"unsupported_token_type", canned(400, `{"error":"unsupported_token_type"}`, nil, 1), tokens.EndedExpires, 2, 0, "not_revoked"},
 		{"unsupported_token_type for both", canned(400, `{"error":"unsupported_token_type"}`, nil, 2), tokens.EndedExpires, 2, 0, "not_revoked"},
 		{"another client's", canned(400, `{"error":"invalid_request","error_description":"Unmatching clients"}`, nil, 2), tokens.EndedExpires, 2, 0, "not_revoked"},
@@ -114,6 +122,7 @@ func TestT057Answers(t *testing.T) {
 		{"hung", func(b *bench) { b.sandbox.Hang(sandbox.EndpointRevoke, 1) }, tokens.EndedPending, 1, 2 * time.Second, "revoked"},
 		{"the answer is lost", func(b *bench) { b.sandbox.LoseNextResponse(sandbox.EndpointRevoke) }, tokens.EndedPending, 1, 2 * time.Second, "revoked"},
 		{"only the access token waits", func(b *bench) {
+			b.sandbox.Revoke("", "")
 			b.sandbox.Answer(sandbox.EndpointRevoke, sandbox.Canned{Status: 200}, 1)
 			b.sandbox.Fail(sandbox.EndpointRevoke, 503, 1)
 		}, tokens.EndedRevoked, 2, 2 * time.Second, "revoked"},

@@ -140,6 +140,9 @@ func (k *Keeper) giveBack(live *platform.Live, r *vault.Revocation, told bool) p
 	}
 	if r.Way == platform.EndingEndSession && !r.Refresh.Empty() {
 		what, code, after := judgeRevocation(k.endSession(live, *r))
+		if what == revokedDone && k.survived(live, r.Refresh) {
+			what, code = revokedLater, CauseUnavailable
+		}
 		switch what {
 		case revokedDone:
 			p.steps = append(p.steps, vault.Step{What: StepSignedOut, Trigger: triggerKeeper})
@@ -160,6 +163,13 @@ func (k *Keeper) giveBack(live *platform.Live, r *vault.Revocation, told bool) p
 		}
 		whole := r.Way != wayAccess
 		what, code, after := judgeRevocation(k.revoke(live, *t.token, t.hint))
+		for again := 0; what == revokedDone && t.token == &r.Refresh && k.survived(live, r.Refresh); again++ {
+			if again == revokedAgain {
+				what, code = revokedLater, CauseUnavailable
+				break
+			}
+			what, code, after = judgeRevocation(k.revoke(live, *t.token, t.hint))
+		}
 		switch {
 		case what == revokedLater:
 			p.left, p.code, p.after = true, code, after
@@ -182,6 +192,18 @@ func (k *Keeper) revoke(live *platform.Live, token secret.String, hint string) e
 	ctx, cancel := context.WithTimeout(context.Background(), revokeDeadline)
 	defer cancel()
 	return live.OAuth.Revoke(ctx, token, hint)
+}
+
+// revokedAgain is how often a revocation that was confirmed and not made is made again at once.
+const revokedAgain = 2
+
+// survived says whether the platform still calls a refresh token active that it has said to be revoked: Keycloak does, now
+// and then, when something else touches the login meanwhile. Whatever else it says leaves the confirmation as it is.
+func (k *Keeper) survived(live *platform.Live, refresh secret.String) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), probeDeadline)
+	defer cancel()
+	found, err := live.OAuth.Introspect(ctx, refresh, "refresh_token")
+	return err == nil && found.Active
 }
 
 func (k *Keeper) endSession(live *platform.Live, r vault.Revocation) error {
