@@ -35,6 +35,7 @@ type lane struct {
 
 	mu     sync.Mutex
 	out    int         // permits taken, answer not heard
+	under  []*permit   // those, the oldest first
 	back   []time.Time // when those that were heard return, in order
 	starts []time.Time // of the last second
 	queue  queue
@@ -104,6 +105,7 @@ func (p *permit) settle(o outcome) (down bool) {
 	}
 	p.settled = true
 	l.out--
+	l.under = slices.DeleteFunc(l.under, func(other *permit) bool { return other == p })
 	probe := l.probe == p
 	if probe {
 		l.probe = nil
@@ -164,6 +166,13 @@ func (l *lane) isFailing() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.failing
+}
+
+// drags says whether waiting for the platform is not worth a call's time: it is down, or has not answered for a while.
+func (l *lane) drags(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failing || len(l.under) > 0 && now.Sub(l.under[0].taken) >= patience
 }
 
 // came says whether the platform has come back since then.

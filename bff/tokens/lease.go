@@ -89,14 +89,15 @@ func (k *Keeper) renewed(ctx context.Context, h *held, why reason) (Lease, error
 }
 
 // await waits for the flight as long as it is worth it: to its end when there is no token to go on with, for a moment
-// when there is one, not at all when the last refresh failed and there is one.
+// when there is one, not at all when there is one and the platform fails or has not answered for as long.
 func (k *Keeper) await(ctx context.Context, h *held, why reason, cur *current) error {
 	f, err := k.fly(h, why)
 	if err != nil {
 		return err
 	}
 	usable := cur.live(time.Now()) && !why.refused
-	if usable && cur.view.State != StateConnected {
+	l := k.lanes[h.platform]
+	if usable && (cur.view.State != StateConnected || l != nil && l.drags(time.Now())) {
 		return waited(h, errNotDone)
 	}
 	var enough <-chan time.Time

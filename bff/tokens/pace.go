@@ -148,6 +148,7 @@ func (l *lane) forget(now time.Time) {
 func (l *lane) take(now time.Time) *permit {
 	p := &permit{lane: l, taken: now}
 	l.out++
+	l.under = append(l.under, p)
 	l.starts = append(l.starts, now)
 	if l.failing && l.probe == nil {
 		l.probe = p
