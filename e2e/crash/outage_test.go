@@ -58,13 +58,16 @@ func outage(t *testing.T, plan func(*sandbox.Sandbox)) {
 			}
 		}
 	}
-	round := func() (took []time.Duration) { // each connection is called once
+	round := func(end time.Time) (took []time.Duration) { // each connection is called once
 		var all sync.WaitGroup
 		var mu sync.Mutex
 		for i, b := range people {
 			all.Go(func() {
 				for _, id := range ids[i] {
 					began := time.Now()
+					if began.After(end) {
+						return
+					}
 					a, err := b.as(b.session).call(id, "GET", "/appointments", "")
 					mu.Lock()
 					if took = append(took, time.Since(began)); err != nil || a.status != http.StatusOK {
@@ -80,13 +83,13 @@ func outage(t *testing.T, plan func(*sandbox.Sandbox)) {
 	}
 	var before, during []time.Duration
 	for range 5 {
-		before = append(before, round()...)
+		before = append(before, round(first.Add(life))...)
 	}
 	time.Sleep(time.Until(first.Add(due - 5*time.Second)))
 	plan(box)
 	asked, began := box.Count(sandbox.EndpointToken), time.Now()
 	for time.Since(began) < long {
-		during = append(during, round()...)
+		during = append(during, round(began.Add(long))...)
 		time.Sleep(time.Second)
 	}
 	rate := float64(box.Count(sandbox.EndpointToken)-asked) / time.Since(began).Seconds()
@@ -105,7 +108,7 @@ func outage(t *testing.T, plan func(*sandbox.Sandbox)) {
 		return n
 	}
 	for fresh() < 60 && time.Since(back) < 2*time.Minute {
-		round()
+		round(back.Add(time.Hour))
 		time.Sleep(time.Second)
 	}
 	if n := fresh(); n < 60 || ends(t, people) > 0 {
