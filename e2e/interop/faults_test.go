@@ -78,7 +78,7 @@ func showSecret(t *testing.T, s *site) string {
 	defer set(clientSecret)
 	eventually(t, patient, "the platform shows as misconfigured", func() bool {
 		c.call(t)
-		return c.shows(t) == shared.StateMisconfigured+" unauthorized_client"
+		return c.shows(t) == shared.StateMisconfigured+" invalid_client"
 	})
 	set(clientSecret)
 	began := time.Now()
