@@ -280,6 +280,10 @@ func (p *connectionsPage) disconnect(c shared.Connection) {
 			}
 			w := p.shell.words.Connections
 			end, _ := w.Ended.Find(d.Ending)
+			if d.Reason != "" && d.Until != nil {
+				z := p.shell.zone("")
+				end = words.Fill(w.SparedUntil, "date", z.stamp(*d.Until))
+			}
 			p.say(words.Fill(w.Disconnected, "clinic", c.Clinic.Name) + " " + end)
 			p.shell.staleConnections()
 			p.shell.forgetClinic(c.ID)

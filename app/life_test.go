@@ -144,3 +144,26 @@ func TestWhatIsTypedKeepsThePage(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatGoesWithADisconnect: the question names the clinics that end with it, before it is answered; where none does, it
+// says so.
+func TestWhatGoesWithADisconnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		list := []shared.Connection{
+			{ID: "c1", Clinic: shared.ClinicLink{Name: "Harbour"}, State: "connected", Platform: shared.Platform{ID: "jane", Ending: "end_session"}, Siblings: []string{"c2"}},
+			{ID: "c2", Clinic: shared.ClinicLink{Name: "Maple"}, State: "connected", Platform: shared.Platform{ID: "jane", Ending: "revoke"}},
+		}
+		w := newWire()
+		w.json("GET "+shared.PathConnections, shared.Connections{Connections: list})
+		b := openTab(t, w, shared.PageConnections)
+		b.visit("/connections")
+		b.settle()
+		p := b.page.(*connectionsPage)
+		p.asking = "c1"
+		b.shows("end with it: Maple")
+		b.shows("ends your sign-in at the platform")
+		p.asking = "c2"
+		b.shows("Your other clinics stay connected")
+		b.hides("end with it")
+	})
+}

@@ -83,7 +83,7 @@ type Connections struct {
 	_                                                                                                  incomparable
 	Title, Lead, Empty, Granted, More, Excess, ExcessText, Since, Fresh, Stale, Kept, KeptOpen, Budget string
 	Reconnect, AllowMore, Disconnect, DisconnectAsk, DisconnectYes, DisconnectNo, Disconnected         string
-	Add, Left, Whole, Life, Why, StillWorks, EndsAt, Siblings, Spared                                  string
+	Add, Left, Whole, Life, Why, StillWorks, EndsAt, Siblings, Spared, SparedUntil                     string
 	Ended                                                                                              Table // by Disconnected.Ending: what became of it
 	Endings                                                                                            Table // by Platform.Ending: what disconnecting does
 }
