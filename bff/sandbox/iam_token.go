@@ -149,6 +149,9 @@ func (s *Sandbox) exchange(realm *realm, client Client, form url.Values) (*token
 	if c.used { // RFC 6749 §4.1.2: a second use revokes what the first one gave
 		if c.chain != nil {
 			s.detach(c.chain)
+			if s.policy.detach { // Keycloak ends what the client has in the login by now, were it begun since
+				delete(c.chain.login.clients, c.chain.client)
+			}
 			realm.dropAccess(c.chain)
 		}
 		return nil, invalidGrant("Code not valid")

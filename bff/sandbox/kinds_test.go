@@ -148,6 +148,21 @@ func TestKinds(t *testing.T) {
 			g.active(old["refresh_token"], false)
 			g.renew(again["refresh_token"])
 		}},
+		{"K1 after a detach an old code used again ends the new chain", sandbox.KindK1, func(g *rig) {
+			browser, err := g.NewBrowser()
+			must(g, err)
+			back, err := browser.Approve(g.ask("resource", g.clinic), robin, false)
+			must(g, err)
+			at, err := url.Parse(back)
+			must(g, err)
+			code := at.Query().Get("code")
+			old := g.redeem(code).json["refresh_token"]
+			g.renew(old)
+			g.denied(old, tooOften)
+			again := g.within(browser, g.clinic)
+			g.refused(g.redeem(code), 400, "invalid_grant", "Code not valid")
+			g.denied(again["refresh_token"], detached)
+		}},
 		{"SetDetach(false): a reuse ends its own chain alone", sandbox.KindK1, func(g *rig) {
 			g.SetDetach(false)
 			a, b := g.siblings()
