@@ -37,6 +37,11 @@ func TestKeycloak(t *testing.T) {
 			})
 		}
 		for _, r := range rotations {
+			t.Run(r.kind()+"-wire", func(t *testing.T) {
+				t.Parallel()
+				b.run(t, &site{realm: r}, []feature{{"the sandbox answers as Keycloak does",
+					func(t *testing.T, _ *site) string { return agree(t, k, r) }}})
+			})
 			at(r, "-flows", "", flows)
 			at(r, "-ends", "", ends)
 			at(r, "-faults", "", faults)
