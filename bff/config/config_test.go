@@ -139,7 +139,7 @@ platforms:
 		t.Errorf("refresh %+v, on_disconnect %s", other.Refresh, other.Ending)
 	}
 	sheet := c.RegistrationSheet()
-	for _, want := range []string{"House (platform house)", "environment       of its own", "extension name    Locum at House", "support contact   Sam, sam@house.ca", "description       Shows a day.", "https://locum.example.org:8443/connect/house/callback", "openid patients:read"} {
+	for _, want := range []string{"House (platform house)", "environment       of its own", "extension name    Locum at House", "support contact   Sam, sam@house.ca", "description       Shows a day.", "https://locum.example.org:8443/connect/house/callback", "https://locum.example.org:8443/connect/house/backchannel-logout (back channel", "not revoked when used", "openid patients:read"} {
 		if !strings.Contains(sheet, want) {
 			t.Errorf("the registration sheet lacks %s:\n%s", want, sheet)
 		}

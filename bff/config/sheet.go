@@ -23,6 +23,7 @@ type Registration struct {
 	Issuer      string   `json:"issuer"`
 	ClientID    string   `json:"client_id"`
 	RedirectURI string   `json:"redirect_uri"`
+	LogoutURI   string   `json:"backchannel_logout_uri"` // as OpenID Connect Back-Channel Logout 1.0 §2.2 names it
 	Scopes      []string `json:"scopes"`
 	MoreScopes  []string `json:"more_scopes"`
 }
@@ -33,7 +34,7 @@ func (c *Config) Registrations() []Registration {
 	for _, p := range c.Platforms {
 		list = append(list, Registration{
 			Platform: p.ID, Name: p.Name, Environment: environment(p), Issuer: p.Server.Issuer, ClientID: p.ClientID,
-			RedirectURI: p.RedirectURI, Scopes: p.RequestScopes(nil), MoreScopes: p.MoreScopes,
+			RedirectURI: p.RedirectURI, LogoutURI: p.LogoutURI, Scopes: p.RequestScopes(nil), MoreScopes: p.MoreScopes,
 		})
 	}
 	return list
@@ -51,7 +52,8 @@ func environment(p *platform.Platform) string {
 }
 
 // RegistrationSheet is what an operator sends to a platform to be registered: the extension once, then one block per
-// platform with the exact redirect URI ("Jane guide, Step 1": redirect URIs must match exactly).
+// platform with the exact redirect URI ("Jane guide, Step 1": redirect URIs must match exactly). It asks for refresh tokens
+// that a confidential client may present again (FAPI 2.0 Security Profile §5.3.2.1).
 func (c *Config) RegistrationSheet() string {
 	var b strings.Builder
 	line := func(name, value string) { fmt.Fprintf(&b, "  %-17s %s\n", name, value) }
@@ -64,6 +66,8 @@ func (c *Config) RegistrationSheet() string {
 		line("environment", r.Environment)
 		line("issuer", r.Issuer)
 		line("redirect URI", r.RedirectURI)
+		line("logout told to", r.LogoutURI+" (back channel, with session)")
+		line("refresh tokens", "please not revoked when used, or reusable once: a lost answer then costs nobody a sign-in")
 		line("client id", r.ClientID)
 		line("scopes", strings.Join(r.Scopes, " "))
 		if len(r.MoreScopes) > 0 {

@@ -67,8 +67,8 @@ func Jane(c JaneConfig) (*Platform, error) {
 	p := &Platform{
 		ID: c.ID, Kind: "jane", Name: c.Name, ClientID: c.ClientID, OpenID: c.OpenID,
 		Server:      janeServer(c.Issuer),
-		RedirectURI: c.PublicURL + "/connect/" + c.ID + "/callback",
-		Scopes:      slices.Clone(c.Scopes), MoreScopes: slices.Clone(c.MoreScopes),
+		RedirectURI: c.PublicURL + "/connect/" + c.ID + "/callback", LogoutURI: c.PublicURL + "/connect/" + c.ID + "/backchannel-logout",
+		Scopes: slices.Clone(c.Scopes), MoreScopes: slices.Clone(c.MoreScopes),
 		Clinics: slices.Clone(c.Clinics), ClinicDomains: slices.Clone(c.ClinicDomains),
 		Refresh: c.Refresh, Ending: c.Ending,
 		Operations: slices.Clone(janeOperations), Limits: janeLimits, Timeout: janeTimeout, MaxAnswer: janeMaxAnswer,

@@ -19,6 +19,7 @@ type Platform struct {
 	Server      oauth.Server
 	ClientID    string
 	RedirectURI string   // this platform's own (RFC 9700 §4.4.2)
+	LogoutURI   string   // where it tells of logouts (OpenID Connect Back-Channel Logout 1.0 §2.2)
 	Scopes      []string // asked for when a clinic is first connected; without openid
 	MoreScopes  []string // what a practitioner may allow later, on top of Scopes
 	OpenID      bool     // ask for an id_token as well
