@@ -124,6 +124,7 @@ func TestNothingJumps(t *testing.T) {
 	connection := b.connections()
 	for page, address := range map[string]string{
 		"home": d.URL, "schedule": d.URL + "/schedule/" + connection, "patients": d.URL + "/patients/" + connection, "patient": patient,
+		"life": d.URL + "/connections/" + connection + "/life",
 	} {
 		b.open(address)
 		b.ready(page)

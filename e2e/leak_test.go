@@ -83,6 +83,15 @@ func TestT001NothingLeaks(t *testing.T) {
 	})
 	b.open(d.URL + "/connections")
 	b.ready("connections")
+	told := mustEvaluate[string](b, `(async () => {
+		const path = "/api/v1/connections/`+b.connections()+`";
+		const found = await fetch(path + "/diagnosis", {method: "POST", body: "{}", headers: {"Locum-Client": "app", "Content-Type": "application/json"}});
+		return await found.text() + await (await fetch(path + "/life")).text();
+	})()`, chromedp.EvalAwaitPromise)
+	if !strings.Contains(told, "diagnosed") || !strings.Contains(told, "same_sign_in") {
+		t.Errorf("the life of the connection reads %s", told)
+	}
+	absent(t, look, "the life of a connection", []byte(told))
 	b.disconnect()
 	b.signOut(d)
 	t.Run("T002 after sign-out", func(t *testing.T) {
