@@ -160,15 +160,20 @@ func fetch(version string) (string, error) {
 	return archive, err
 }
 
-// command runs a program to its end; its output is part of the error.
+// command runs a program to its end; the first of its lines that tells of an error is part of the error.
 func command(limit time.Duration, name string, args ...string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	if out, err := exec.CommandContext(ctx, name, args...).CombinedOutput(); err != nil {
-		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-		return fmt.Errorf("%s: %w: %s", filepath.Base(name), err, lines[max(0, len(lines)-1)])
+	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	if err == nil {
+		return nil
 	}
-	return nil
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, "ERROR") {
+			return fmt.Errorf("%s: %w: %s", filepath.Base(name), err, strings.TrimSpace(line[:min(len(line), 200)]))
+		}
+	}
+	return fmt.Errorf("%s: %w", filepath.Base(name), err)
 }
 
 // unpack writes the archive's files below dir, and nothing outside of it.
