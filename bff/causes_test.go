@@ -109,7 +109,6 @@ var ills = []struct {
 func TestEveryCauseIsExplained(t *testing.T) {
 	for _, ill := range ills {
 		t.Run(ill.name, func(t *testing.T) {
-			t.Parallel()
 			p := patient{down: &atomic.Bool{}}
 			issuer := ""
 			b := open(t, func(_ *config.Config, o *bff.Options) {
@@ -126,6 +125,7 @@ func TestEveryCauseIsExplained(t *testing.T) {
 			}
 			p.browser = b.signIn(loginOne)
 			p.id = p.connect("jane", 0, robinAtJane)
+			t.Parallel()                                                    // from here on: go-app renders the pages of one server at a time
 			p.sandbox.RevokeAccess(robinAtJane, p.sandbox.Clinics()[0].URL) // the next call needs a new one
 			ill.harm(t, p)
 			p.read("/proxy/v1/" + p.id + "/api/2026-01-01/company")
