@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -89,6 +90,16 @@ func (p *person) places(want func(*link) bool) []place {
 	})
 	p.dice.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
 	return found
+}
+
+// alone says that no other connection of theirs to the clinic is unsure: what is listed does not tell the two apart.
+func (p *person) alone(at place) bool {
+	for other, l := range p.links {
+		if other != at && other.platform == at.platform && other.clinic == at.clinic && l.state == unsure {
+			return false
+		}
+	}
+	return true
 }
 
 func usable(l *link) bool { return l.state == present && !l.ended }
@@ -258,12 +269,13 @@ func (p *person) checkLinks(v *visit) {
 	}
 }
 
-// settle explains what is listed and was not acknowledged: each must be something that was asked for.
+// settle explains what is listed and was not acknowledged: each must be something that was asked for. Those whose id is known
+// come first; of the others there is one at a clinic at most.
 func (p *person) settle(listed map[string]shared.Connection) {
-	for at, l := range p.links {
-		if l.state != unsure {
-			continue
-		}
+	unsettled := p.places(func(l *link) bool { return l.state == unsure })
+	slices.SortStableFunc(unsettled, func(a, b place) int { return strings.Compare(p.links[b].id, p.links[a].id) })
+	for _, at := range unsettled {
+		l := p.links[at]
 		was := l.id
 		*l = link{}
 		for id, c := range listed {

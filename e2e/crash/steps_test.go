@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"locum/shared"
 )
@@ -108,6 +109,7 @@ func (p *person) signOut(v *visit) error {
 // connect goes the whole way to a connection, new or renewed in place.
 func (p *person) connect(b *browser, v *visit) error {
 	found := p.places(func(l *link) bool { return l.state != unsure && (l.state == absent || l.ended || p.dice.IntN(4) == 0) })
+	found = slices.DeleteFunc(found, func(at place) bool { return !p.alone(at) })
 	if len(found) == 0 {
 		return nil
 	}
