@@ -51,6 +51,8 @@ type Keeper struct {
 
 	kinds kinds // how the platforms rotate
 
+	signIns signIns // redemptions under way
+
 	births sync.Mutex // held while looking for a connection to update and, finding none, making one
 
 	outbox  outbox     // what is still to be revoked

@@ -37,19 +37,31 @@ func (k *Keeper) LoggedOut(platformID string, out oauth.Logout, end func(practit
 	if err := k.unheard(key); err != nil {
 		return nil, err
 	}
-	concerned := k.cameOf(platformID, out)
+	k.signIns.tell(platformID, logout{out, end}) // before looking: what is not found here yet looks there when it is
+	return k.obey(key, k.cameOf(platformID, out), logout{out, end})
+}
+
+// logout is a logout token's word, and what ends the sessions of whoever is concerned.
+type logout struct {
+	oauth.Logout
+	end func(practitioner string) error
+}
+
+// obey ends the connections concerned, and is LoggedOut for them. The token is remembered by its key, where there is one. The
+// caller holds logouts.
+func (k *Keeper) obey(key string, concerned []*held, out logout) ([]string, error) {
 	var practitioners []string
 	for _, h := range concerned {
-		k.cut(h, out, 0)
+		k.cut(h, out.Logout, 0)
 		if !slices.Contains(practitioners, h.practitioner) {
 			practitioners = append(practitioners, h.practitioner)
 		}
 	}
 	var failed error
 	for _, practitioner := range practitioners {
-		failed = errors.Join(failed, end(practitioner))
+		failed = errors.Join(failed, out.end(practitioner))
 	}
-	ended, err := k.storeLogout(key, out, concerned)
+	ended, err := k.storeLogout(key, out.Logout, concerned)
 	if err != nil {
 		failed = errors.Join(failed, &Error{Kind: Storage, Code: CauseStorage, Err: err})
 	}
@@ -148,7 +160,16 @@ func (k *Keeper) storeLogout(key string, out oauth.Logout, concerned []*held) ([
 			if err != nil {
 				return err
 			}
-			if !means(out, c.SID, c.Subject) || c.State == StateReconnect && !slices.Contains(vague, c.Cause) {
+			if !means(out, c.SID, c.Subject) {
+				continue
+			}
+			if c.State == StateReconnect && !slices.Contains(vague, c.Cause) { // it keeps its cause, and no token
+				if next := emptied(c, c.Cause); !c.Access.Empty() {
+					err = vault.Connections.Put(tx, next.ID, &next)
+				}
+				if err != nil {
+					return err
+				}
 				continue
 			}
 			step := vault.Step{What: StepEnded, Trigger: triggerPlatform, Code: CauseLoggedOut, Parent: k.fingerprint(c.Refresh)}
@@ -160,6 +181,9 @@ func (k *Keeper) storeLogout(key string, out oauth.Logout, concerned []*held) ([
 				return err
 			}
 			ended = append(ended, next)
+		}
+		if key == "" {
+			return nil
 		}
 		return keepLogout(tx, vault.LogoutToken{Key: key, ExpiresAt: out.ExpiresAt.Add(memory)})
 	})

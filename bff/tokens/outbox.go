@@ -164,6 +164,10 @@ func (k *Keeper) attempt(id string, told bool) (ending, reason string) {
 		k.enqueue(errand{id, r.Platform, now.Add(errandLast)})
 		return EndedPending, ""
 	}
+	if !r.Refresh.Empty() && k.signIns.underWay(r.Platform, r.Practitioner) { // it may be the same login
+		k.enqueue(errand{id, r.Platform, now.Add(errandFirst)})
+		return EndedPending, ""
+	}
 	before := r
 	p := progress{left: true, code: NotRevokedExpired, ending: EndedExpires}
 	if r.Tries == 0 || now.Before(r.GiveUpAt) {

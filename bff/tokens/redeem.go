@@ -30,7 +30,7 @@ type Redemption struct {
 // The old chain of a connection renewed in place is not revoked: Keycloak would end the new one with it.
 //
 // Errors are of kind NotFound (Attempt.Connection), WrongClinic, WrongPerson, BadToken, Refused (the code was refused),
-// Misconfigured, Unavailable (not sent, or the keys to check the answer with cannot be had), Unknown, Storage.
+// ReconnectNeeded (the login was ended at the platform meanwhile, and with it what came of it), Misconfigured, Unavailable (not sent, or the keys to check the answer with cannot be had), Unknown, Storage.
 func (k *Keeper) Redeem(ctx context.Context, r Redemption) (vault.Connection, error) {
 	if !k.enter() {
 		return vault.Connection{}, closing(r.Attempt.Connection)
@@ -44,22 +44,34 @@ func (k *Keeper) Redeem(ctx context.Context, r Redemption) (vault.Connection, er
 	if err := k.renewable(r.Attempt); err != nil {
 		return vault.Connection{}, err
 	}
-	pending, answer, err := k.exchange(ctx, live, r)
+	s := k.signIns.begin(live.ID, r.Attempt.Practitioner)
+	c, pending, err := k.redeem(ctx, live, r)
+	logouts := k.signIns.end(s)
+	if err == nil {
+		err = k.survives(c, logouts)
+	} else if pending.ID != "" {
+		k.discard(pending)
+	}
 	if err != nil {
 		return vault.Connection{}, err
 	}
-	c, err := k.examine(ctx, live, pending, answer, r.Attempt.Nonce)
+	return c, nil
+}
+
+// redeem makes the connection. pending is what is to be forgotten after an error; it has no ID where there is nothing.
+func (k *Keeper) redeem(ctx context.Context, live *platform.Live, r Redemption) (c, pending vault.Connection, err error) {
+	pending, answer, err := k.exchange(ctx, live, r)
+	if err != nil {
+		return pending, vault.Connection{}, err
+	}
+	c, err = k.examine(ctx, live, pending, answer, r.Attempt.Nonce)
 	if err == nil {
 		err = k.announce(ctx, c, r)
 	}
 	if err == nil {
 		c, err = k.settle(c, r.Attempt.Connection)
 	}
-	if err != nil {
-		k.discard(pending)
-		return vault.Connection{}, err
-	}
-	return c, nil
+	return c, pending, err
 }
 
 // renewable says whether the connection that the attempt wants to renew is there, and is the practitioner's connection
