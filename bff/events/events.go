@@ -82,10 +82,7 @@ func (h *Hub) Subscribe(practitioner, session string) (*Subscription, error) {
 	case h.streams >= h.limits.All:
 		return nil, ErrFull
 	}
-	for _, full := range []bool{len(h.sessions[session]) >= h.limits.Session, len(h.people[practitioner]) >= h.limits.Practitioner} {
-		if !full {
-			continue
-		}
+	for len(h.sessions[session]) >= h.limits.Session || len(h.people[practitioner]) >= h.limits.Practitioner {
 		oldest := h.people[practitioner][0]
 		if theirs := h.sessions[session]; len(theirs) > 0 {
 			oldest = theirs[0]
@@ -158,16 +155,6 @@ func (h *Hub) EndSession(session string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, s := range h.sessions[session] {
-		h.drop(s)
-		s.finish(Ended)
-	}
-}
-
-// EndPractitioner does so with all of a practitioner's.
-func (h *Hub) EndPractitioner(practitioner string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, s := range h.people[practitioner] {
 		h.drop(s)
 		s.finish(Ended)
 	}

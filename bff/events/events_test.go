@@ -173,16 +173,15 @@ func TestBudgetsOncePerSecond(t *testing.T) {
 	})
 }
 
-// TestEnds: by session, by practitioner and of all; at once for who waits, ahead of what is held, and for good.
+// TestEnds: by session and of all; at once for who waits, ahead of what is held, and for good.
 func TestEnds(t *testing.T) {
 	for name, c := range map[string]struct {
 		end   func(h *events.Hub)
 		kind  events.Kind
 		spare int // how many of the four go on
 	}{
-		"session":      {func(h *events.Hub) { h.EndSession("s1") }, events.Ended, 2},
-		"practitioner": {func(h *events.Hub) { h.EndPractitioner("ana") }, events.Ended, 1},
-		"all":          {func(h *events.Hub) { h.Close() }, events.Closed, 0},
+		"session": {func(h *events.Hub) { h.EndSession("s1") }, events.Ended, 2},
+		"all":     {func(h *events.Hub) { h.Close() }, events.Closed, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -267,6 +266,20 @@ func TestTooMany(t *testing.T) {
 	})
 }
 
+// TestOneForOne: who is at both limits loses one stream for a new one, and no more.
+func TestOneForOne(t *testing.T) {
+	h := events.New(events.Limits{Practitioner: 4, Session: 2})
+	var all []*events.Subscription
+	for _, session := range []string{"s1", "s1", "s2", "s2", "s2"} {
+		all = append(all, subscribe(t, h, "ana", session))
+	}
+	for i, s := range all {
+		if e, ok := s.Next(time.Now()); ok != (i == 2) || ok && e.Kind != events.Displaced {
+			t.Errorf("stream %d: %+v", i, e)
+		}
+	}
+}
+
 // TestEverythingAtOnce is for the race detector: publishers, endings and subscribers that come and go.
 func TestEverythingAtOnce(t *testing.T) {
 	h := events.New(events.Limits{All: 50})
@@ -285,9 +298,6 @@ func TestEverythingAtOnce(t *testing.T) {
 				s.Next(time.Now())
 				if i%7 == 0 {
 					h.EndSession(session)
-				}
-				if i%31 == 0 {
-					h.EndPractitioner(practitioner)
 				}
 				s.Close()
 			}
