@@ -96,13 +96,13 @@ func (m *Manager) EndAgain(cookie string) error {
 // left alive that a restart would not find.
 func (m *Manager) EndAll(practitioner string) (ended int, err error) {
 	theirs := func(s Session) bool { return s.Practitioner == practitioner }
-	ended = len(m.forgetWhere(theirs))
-	for {
+	for late := m.forgetWhere(theirs); ; {
+		ended += len(late)
 		if err := m.removeAll(practitioner); err != nil {
+			m.leave(late...)
 			return ended, fmt.Errorf("session: end all: %w", err)
 		}
-		late := len(m.forgetWhere(theirs))
-		if ended += late; late == 0 {
+		if late = m.forgetWhere(theirs); len(late) == 0 {
 			return ended, nil
 		}
 	}

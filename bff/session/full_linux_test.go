@@ -37,7 +37,7 @@ func (h *house) full(t *testing.T) (again func()) {
 }
 
 // TestT088EndedOnAFullDisk: what has ended while nothing could be stored is removed as soon as something can, and no
-// restart brings it back: a session that was signed out, and the oldest of too many.
+// restart brings it back: a session that was signed out, the oldest of too many, and all of one person.
 func TestT088EndedOnAFullDisk(t *testing.T) {
 	for name, remove := range map[string]func(h *house, cookie string) error{
 		"signed out a second time": func(h *house, cookie string) error { return h.EndAgain(cookie) },
@@ -50,27 +50,32 @@ func TestT088EndedOnAFullDisk(t *testing.T) {
 			for range 9 {
 				mustStart(t, h, "ana")
 			}
+			barred, _ := mustStart(t, h, "eve")
 			again := h.full(t)
 			if err := h.End(s.ID); err == nil {
 				t.Error("the full disk took the end")
 			}
+			if _, err := h.EndAll("eve"); err == nil {
+				t.Error("the full disk took the end of all")
+			}
 			if _, _, err := h.Start("ana"); err == nil {
 				t.Error("the full disk took a session")
 			}
-			for _, cookie := range []string{leaver, oldest} {
+			for _, cookie := range []string{leaver, oldest, barred} {
 				wantOut(t, h, "at once", cookie)
 				if err := h.EndAgain(cookie); err == nil {
 					t.Error("the full disk took the end the second time")
 				}
 			}
 			again()
-			for i, cookie := range []string{leaver, oldest} {
+			for i, cookie := range []string{leaver, oldest, barred} {
 				must(t, remove(h, cookie))
 				wantOut(t, h, fmt.Sprint("after the removal, ", i), cookie)
 			}
 			h.restart(t)
 			wantOut(t, h, "after the restart, who signed out", leaver)
 			wantOut(t, h, "after the restart, the oldest", oldest)
+			wantOut(t, h, "after the restart, who was barred", barred)
 		})
 	}
 }
