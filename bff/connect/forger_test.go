@@ -240,8 +240,8 @@ func (f *forger) count() (sessions int) {
 	return sessions
 }
 
-// settled checks what every table leaves behind: one audit record for each flow, a revocation of each refresh token that could
-// be read, two fetches of the keys a minute, and no connection to anywhere but the platform. Last, a flow that is right connects.
+// settled checks what every table leaves behind: one audit record for each flow, a revocation of each token that could be
+// read, two fetches of the keys a minute, and no connection to anywhere but the platform. Last, a flow that is right connects.
 func (f *forger) settled(t *testing.T, revoked int) {
 	t.Helper()
 	f.wantEvents("connect_failed", f.failures...)
