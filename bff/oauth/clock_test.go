@@ -124,3 +124,23 @@ func TestT046ServerClock(t *testing.T) {
 		})
 	}
 }
+
+// TestT088LogoutEndsByThisClock: how long a logout token has to be remembered does not depend on whose clock is wrong.
+func TestT088LogoutEndsByThisClock(t *testing.T) {
+	key := newKey(t)
+	for _, ahead := range []time.Duration{-10 * time.Minute, 0, 10 * time.Minute} {
+		client := newVerifier(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
+			json.NewEncoder(w).Encode(object{"keys": []object{jwk(key, "k1")}})
+		}))
+		if _, err := client.Refresh(t.Context(), secret.New("r")); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now().Add(ahead).Unix()
+		token := sign(t, logoutHeader, with(logoutClaims(), object{"iat": at, "exp": at + 120}), rs(t, key, crypto.SHA256))
+		out, err := client.VerifyLogout(t.Context(), token)
+		if left := time.Until(out.ExpiresAt); err != nil || left < 110*time.Second || left > 130*time.Second {
+			t.Errorf("a server %v ahead: %v, good for %v", ahead, err, left)
+		}
+	}
+}

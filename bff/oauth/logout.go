@@ -31,7 +31,8 @@ const (
 )
 
 // Logout says that a person's login at the server has ended: the one named SID, or, where that is empty, every login of
-// Subject. Subject may be empty where SID is not. ID tells this message from every other of the server's until ExpiresAt.
+// Subject. Subject may be empty where SID is not. ID tells this message from every other of the server's until ExpiresAt, which is by
+// this machine's clock.
 type Logout struct {
 	Subject, SID, ID string
 	ExpiresAt        time.Time
@@ -72,7 +73,7 @@ func (c *Client) VerifyLogout(ctx context.Context, token secret.String) (Logout,
 	case len(claims.SID) > maxSession || !isVisible(claims.SID):
 		return Logout{}, &TokenError{Code: TokenLogin}
 	}
-	return Logout{Subject: claims.Subject, SID: claims.SID, ID: claims.ID, ExpiresAt: claims.Expiry}, nil
+	return Logout{Subject: claims.Subject, SID: claims.SID, ID: claims.ID, ExpiresAt: claims.Expiry.Add(-c.ClockOffset())}, nil
 }
 
 // isLogout says whether the events claim holds the logout event, whose value is an object (§2.4).
