@@ -50,13 +50,13 @@ func (k *Keeper) Disconnect(_ context.Context, practitioner, connection string) 
 		return Parting{}, notFound(connection)
 	}
 	if !k.enter() {
-		h.gone.Store(false)
+		k.reinstate(h)
 		return Parting{}, closing(connection)
 	}
 	c, r, err := k.remove(h, k.ending(h.platform))
 	if err != nil {
 		k.working.Done()
-		h.gone.Store(false)
+		k.reinstate(h)
 		return Parting{}, &Error{Kind: Storage, Connection: connection, Code: CauseStorage, Err: err}
 	}
 	k.unindex(h)
@@ -77,6 +77,12 @@ func (k *Keeper) Disconnect(_ context.Context, practitioner, connection string) 
 	case <-timer.C:
 		return Parting{Ending: EndedPending}, nil
 	}
+}
+
+// reinstate takes back that a connection is gone. What has looked at it meanwhile has let it out of the schedule.
+func (k *Keeper) reinstate(h *held) {
+	h.gone.Store(false)
+	k.plan(h)
 }
 
 // ending is how a platform's tokens are given back; one that is not configured any more has nobody to give them to.

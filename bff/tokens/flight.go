@@ -83,7 +83,7 @@ func (k *Keeper) fly(h *held, why reason) (*flight, error) {
 		if waiting {
 			k.broadcast(h, h.shown(time.Now()))
 		}
-		k.plan(h, KindOf(f.err))
+		k.plan(h)
 		close(f.done)
 	}()
 	return f, nil
@@ -128,7 +128,7 @@ func (h *held) land(err error, down bool) {
 	defer h.mu.Unlock()
 	h.flight, h.landed = nil, time.Now()
 	var typed *Error
-	if !errors.As(err, &typed) || typed.Kind == ReconnectNeeded || typed.Kind == NotFound {
+	if !errors.As(err, &typed) || typed.Kind == ReconnectNeeded {
 		h.calm()
 		return
 	}

@@ -216,7 +216,7 @@ func (k *Keeper) index(h *held) {
 	if l := k.lanes[h.platform]; l != nil && !known {
 		l.conns.Add(1)
 	}
-	k.plan(h, 0)
+	k.plan(h)
 }
 
 func (k *Keeper) unindex(h *held) {
@@ -227,7 +227,7 @@ func (k *Keeper) unindex(h *held) {
 	if l := k.lanes[h.platform]; l != nil && known {
 		l.conns.Add(-1)
 	}
-	k.plan(h, NotFound)
+	k.plan(h)
 }
 
 // show replaces what a connection hands out and shows, and tells whoever listens where its state changes.
@@ -243,4 +243,15 @@ func (k *Keeper) show(h *held, cur *current) {
 	if k.notify != nil && (before.view.State != cur.view.State || before.view.Cause != cur.view.Cause) {
 		k.notify(h.practitioner, h.id, cur.view.State, cur.view.Cause)
 	}
+}
+
+// swap is show out of turn: it replaces cur alone, so that it takes back nothing that a flight has brought meanwhile.
+func (k *Keeper) swap(h *held, cur, next *current) bool {
+	if !h.now.CompareAndSwap(cur, next) {
+		return false
+	}
+	if k.notify != nil {
+		k.notify(h.practitioner, h.id, next.view.State, next.view.Cause)
+	}
+	return true
 }

@@ -38,7 +38,7 @@ func (k *Keeper) use(h *held, now time.Time) {
 		h.used.Store(at)
 	}
 	if h.idle.Load() && h.idle.CompareAndSwap(true, false) {
-		k.plan(h, 0)
+		k.plan(h)
 	}
 }
 

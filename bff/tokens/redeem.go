@@ -289,7 +289,7 @@ func (k *Keeper) replace(h *held, c vault.Connection) (vault.Connection, error) 
 	h.calm()
 	h.mu.Unlock()
 	h.used.Store(int64(time.Since(k.born)))
-	k.plan(h, 0)
+	k.plan(h)
 	return next, nil
 }
 

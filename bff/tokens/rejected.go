@@ -32,13 +32,7 @@ func (k *Keeper) Worked(lease Lease) {
 func (k *Keeper) tint(h *held, cur *current, state, cause string) bool {
 	next := *cur
 	next.view.State, next.view.Cause = state, cause
-	if !h.now.CompareAndSwap(cur, &next) {
-		return false
-	}
-	if k.notify != nil {
-		k.notify(h.practitioner, h.id, state, cause)
-	}
-	return true
+	return k.swap(h, cur, &next)
 }
 
 // holder finds the connection whose current token the lease is.

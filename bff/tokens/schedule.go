@@ -94,14 +94,13 @@ func (k *Keeper) Start() {
 	k.planAll(func(*held) bool { return true })
 }
 
-// plan gives the connection its place in the schedule, after whatever has changed about it. A connection without a record
-// has none.
-func (k *Keeper) plan(h *held, kind Kind) {
+// plan gives the connection its place in the schedule, after whatever has changed about it. One that is gone has none.
+func (k *Keeper) plan(h *held) {
 	s := &k.schedule
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.remove(h)
-	if !s.on || kind == NotFound {
+	if !s.on {
 		return
 	}
 	if at, ok := k.dueAt(h, time.Now()); ok {
@@ -123,7 +122,7 @@ func (k *Keeper) planAll(chosen func(*held) bool) {
 	}
 	k.mu.RUnlock()
 	for _, h := range list {
-		k.plan(h, 0)
+		k.plan(h)
 	}
 }
 
@@ -185,8 +184,10 @@ func (k *Keeper) tick(now time.Time) (next time.Time) {
 		k.showDown(h, k.lanes[h.platform])
 	}
 	for _, h := range chosen {
-		// The permit is used, or given back by the flight.
-		_, _ = k.fly(h.held, reason{keep: true, seen: h.seen, trigger: triggerKeeper, permit: h.permit})
+		// The permit is used, or given back by the flight, which plans the connection anew when it lands.
+		if _, err := k.fly(h.held, reason{keep: true, seen: h.seen, trigger: triggerKeeper, permit: h.permit}); err != nil {
+			k.plan(h.held)
+		}
 	}
 	return sooner(next, at)
 }
