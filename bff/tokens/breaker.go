@@ -80,7 +80,9 @@ func outcomeOf(answer oauth.Answer, err error) outcome {
 		sent := errors.As(err, &transport) && transport.Sent
 		o.unsent, o.lost, o.mute = !sent, sent, errors.Is(err, oauth.ErrClosed)
 	}
-	if v := judge(err); v.kind != ReconnectNeeded {
+	var response *oauth.ResponseError
+	one := errors.As(err, &response) && response.Code == codeTarget // it speaks about one clinic
+	if v := judge(err); v.kind != ReconnectNeeded && !one {
 		o.kind, o.cause = v.kind, v.cause
 	}
 	return o
@@ -236,6 +238,6 @@ func (k *Keeper) showDown(h *held, l *lane) {
 		state = StateMisconfigured
 	}
 	if before.view.State != state || before.view.Cause != cause {
-		k.show(h, before.in(state, cause))
+		k.swap(h, before, before.in(state, cause))
 	}
 }

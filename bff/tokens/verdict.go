@@ -27,6 +27,9 @@ type verdict struct {
 // grant. Nothing is erased for them (T051).
 var ours = []string{CauseInvalidClient, CauseUnauthorized, CauseInvalidScope, CauseInvalidRequest, CauseGrantType}
 
+// codeTarget is the error code of RFC 8707 §2. Keycloak answers with it after it has spent the refresh token.
+const codeTarget = "invalid_target"
+
 // judge reads an error of the token endpoint (RFC 6749 §5.2 and refresh-protocol D4, steps 3, 5 and 6). Only
 // invalid_grant ends a connection, and only as a client error: what a failing gateway says is no confirmation.
 func judge(err error) verdict {
@@ -55,6 +58,8 @@ func judge(err error) verdict {
 		return verdict{Misconfigured, CauseInvalidClient, ""}
 	case slices.Contains(ours, response.Code):
 		return verdict{Misconfigured, response.Code, ""}
+	case response.Code == codeTarget:
+		return verdict{Unavailable, CauseUnavailable, phaseInflight}
 	}
 	return verdict{Unavailable, CauseUnavailable, ""}
 }
