@@ -52,18 +52,15 @@ type Demo struct {
 	temporary bool
 }
 
-// The two realms of the simulated Jane as two platforms: ids and names.
-var realms = []struct{ realm, id, name string }{
-	{sandbox.RealmProduction, "jane", "Jane"},
-	{sandbox.RealmSandbox, "jane-sandbox", "Jane partner sandbox"},
+// The two realms of the simulated Jane as two platforms: ids, names, and how each knows Locum.
+var realms = []struct{ realm, id, name, client string }{
+	{sandbox.RealmProduction, "jane", "Jane", "locum-demo"},
+	{sandbox.RealmSandbox, "jane-sandbox", "Jane partner sandbox", "locum-demo-sandbox"},
 }
 
 // scopes are what the demo asks for: everything that its pages use, the recording of observations included.
 var scopes = []string{"appointments:read", "patients:read", "staff_members:read", "treatments:read", "disciplines:read",
 	"locations:read", "companies:read", "observations:read", "observations:create", "observations:update"}
-
-// clientID is how the sandbox knows Locum.
-const clientID = "locum-demo"
 
 // people may sign in to Locum; the sandbox has its own, who work at its clinics.
 var people = []Person{{Login: "robin", Name: "Robin Sampleworth"}, {Login: "noor", Name: "Noor Exampleson"}}
@@ -187,7 +184,7 @@ func (d *Demo) configure(o Options) (*config.Config, error) {
 		clinics = append(clinics, platform.ClinicLink{Name: clinic.Name, URL: clinic.URL})
 	}
 	for _, r := range realms {
-		p, err := platform.Jane(platform.JaneConfig{ID: r.id, Name: r.name, Issuer: d.Sandbox.Issuer(r.realm), ClientID: clientID,
+		p, err := platform.Jane(platform.JaneConfig{ID: r.id, Name: r.name, Issuer: d.Sandbox.Issuer(r.realm), ClientID: r.client,
 			PublicURL: d.URL, Scopes: scopes, Clinics: clinics})
 		if err != nil {
 			return nil, fmt.Errorf("platform %s: %w", r.id, err)
@@ -197,17 +194,15 @@ func (d *Demo) configure(o Options) (*config.Config, error) {
 	return cfg, nil
 }
 
-// register makes Locum known to the sandbox, and the sandbox's secret to Locum.
+// register makes Locum known to the sandbox, for each realm as a client of its own, and the sandbox's secrets to Locum.
 func (d *Demo) register() error {
-	var redirects []string
 	for _, r := range realms {
-		redirects = append(redirects, d.URL+"/connect/"+r.id+"/callback")
-	}
-	client, err := d.Sandbox.Register(sandbox.Client{ID: clientID, Name: "Locum demo", RedirectURIs: redirects})
-	if err != nil {
-		return err
-	}
-	for _, r := range realms {
+		edge := d.URL + "/connect/" + r.id
+		client, err := d.Sandbox.Register(sandbox.Client{ID: r.client, Name: "Locum demo", RedirectURIs: []string{edge + "/callback"}})
+		if err != nil {
+			return err
+		}
+		d.Sandbox.SetBackchannel(r.client, edge+"/backchannel-logout")
 		if err := d.Server.SetClientSecret(r.id, secret.New(client.Secret)); err != nil {
 			return err
 		}

@@ -61,6 +61,14 @@ func TestDemoEndToEnd(t *testing.T) {
 			t.Errorf("the password of %s is %d characters", one.Login, len(one.Password))
 		}
 	}
+	ended, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.Sandbox.Front()+"lab", strings.NewReader("do=logout"))
+	must(t, err)
+	ended.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	ended.Header.Set("Origin", strings.TrimSuffix(d.Sandbox.Front(), "/"))
+	person.do(ended, http.StatusSeeOther, nil) // it tells both platforms' clients before it answers
+	asked, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.URL+shared.PathSession, nil)
+	must(t, err)
+	person.do(asked, http.StatusUnauthorized, nil)
 	closed = true
 	must(t, d.Close())
 	if _, err := os.Stat(d.Dir); !os.IsNotExist(err) {

@@ -42,6 +42,7 @@ func (s *Sandbox) iamHandler() http.Handler {
 	handle("POST /realms/{realm}/login-actions/consent", s.takeConsent)
 	mux.HandleFunc("GET /sandbox.css", s.stylesheet)
 	mux.HandleFunc("GET /{$}", s.front)
+	mux.HandleFunc("POST /lab", s.lab)
 	return mux
 }
 

@@ -33,6 +33,8 @@ type screen struct {
 	OpenID                 bool
 	Realms                 []string
 	Clinics                []Clinic
+	Deeds                  []deed
+	Done                   string
 }
 
 // hint is a fictional person on the login page, one click away.
@@ -125,9 +127,10 @@ func originOf(uri string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-func (s *Sandbox) front(w http.ResponseWriter, _ *http.Request) {
+func (s *Sandbox) front(w http.ResponseWriter, r *http.Request) {
+	done, _ := deedOf(r.URL.Query().Get("done"))
 	s.show(w, http.StatusOK, "front.html", "", screen{
-		Title: "Identity server", Realms: []string{RealmSandbox, RealmProduction}, Clinics: s.Clinics(),
+		Title: "Identity server", Realms: []string{RealmSandbox, RealmProduction}, Clinics: s.Clinics(), Deeds: deeds, Done: done.Done,
 	})
 }
 

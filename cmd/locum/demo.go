@@ -33,6 +33,7 @@ func (c demoCommand) Run(ctx context.Context, std streams) error {
 	for _, clinic := range running.Sandbox.Clinics() {
 		fmt.Fprintf(std.out, "    %-28s %s\n", clinic.Name, clinic.URL)
 	}
+	fmt.Fprintf(std.out, "\n  What can befall a connection is a button there: lost answers, repairs, logouts.\n    %s\n", running.Sandbox.Front())
 	fmt.Fprint(std.out, "\n  Everything is fictional and forgotten when this stops. Ctrl-C stops it.\n\n")
 	waited := running.Wait()
 	if err := running.Close(); err != nil {
