@@ -16,6 +16,7 @@ import (
 
 	"locum/bff/oauth"
 	"locum/bff/sandbox"
+	"locum/bff/secret"
 	"locum/bff/tokens"
 	"locum/bff/vault"
 )
@@ -355,4 +356,29 @@ func TestLoggedOutWithoutTheVault(t *testing.T) {
 			<-done
 		}
 	})
+}
+
+// TestT088LoggedOutAfterTheEnd: a connection that had ended before keeps its cause, and its last access token is erased too: no
+// restart hands it out again.
+func TestT088LoggedOutAfterTheEnd(t *testing.T) {
+	b := newBench(t, options{})
+	id := b.connect("p1", robin, b.a)
+	out := b.said(robin, nil)
+	must(t, b.keeper.Close())
+	b.alter(id, func(c *vault.Connection) {
+		c.State, c.Cause, c.Refresh = tokens.StateReconnect, tokens.CauseLostAnswer, secret.String{}
+	})
+	b.openKeeper()
+	if !b.works(b.fresh("p1", id)) {
+		t.Fatal("the last token does not work to its end")
+	}
+	b.loggedOut(out, "p1")
+	for range 2 {
+		_, err := b.keeper.Fresh(context.Background(), "p1", id)
+		if tokens.KindOf(err) != tokens.ReconnectNeeded || !b.record(id).Access.Empty() {
+			t.Errorf("%v, access token kept: %v", err, !b.record(id).Access.Empty())
+		}
+		b.restart()
+	}
+	wantState(t, b.view("p1", id), tokens.StateReconnect, tokens.CauseLostAnswer)
 }
