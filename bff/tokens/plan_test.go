@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -63,6 +64,28 @@ func TestT058KeptAndRefused(t *testing.T) {
 		times := b.arrivals(time.Time{})
 		if n := most(times, 29*time.Second); len(times) != 20 || n != 1 {
 			t.Errorf("%d refreshes, %d of them within 30 s", len(times), n)
+		}
+	})
+}
+
+// TestT054KeptAfterAMomentsDoubt: whether an account is active cannot be read for a while, just when its connection is due.
+// Nothing is renewed meanwhile, and nothing is lost by it.
+func TestT054KeptAfterAMomentsDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var unreadable atomic.Bool
+		b := newBench(t, options{keep: true, active: func(string) bool { return !unreadable.Load() }})
+		id := b.connect("p1", robin, b.a)
+		pass(4 * time.Minute)
+		unreadable.Store(true)
+		pass(10 * time.Minute)
+		if n := b.refreshes(); n != 0 {
+			t.Errorf("%d refreshes for an account that is not active", n)
+		}
+		unreadable.Store(false)
+		pass(time.Hour)
+		wantState(t, b.view("p1", id), tokens.StateConnected, "")
+		if n := b.refreshes(); n < 2 || n > 4 {
+			t.Errorf("%d refreshes in an hour", n)
 		}
 	})
 }

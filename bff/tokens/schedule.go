@@ -294,25 +294,33 @@ func (k *Keeper) letGo(l *lane, now time.Time) (list []chosen, next time.Time) {
 // deadline orders those that are due: the end of the refresh token. One that has ended already, by all that is known, comes
 // last.
 func deadline(cur *current, now time.Time) time.Time {
-	end := cur.keptUntil
-	if end.IsZero() {
-		end = cur.received.Add(unstatedWindow)
-	}
+	end := cur.end()
 	if left(end, now) < -forgiven {
 		return now.Add(10 * unstatedWindow)
 	}
 	return end
 }
 
+// end is when the refresh token ends, by all that is known.
+func (cur *current) end() time.Time {
+	if cur.keptUntil.IsZero() {
+		return cur.received.Add(unstatedWindow)
+	}
+	return cur.keptUntil
+}
+
 // dueAt says when the connection is to be refreshed in the background, or that it is not.
 //
 // One that is used: ahead of its access token's end. One that nobody uses: in the last third of its refresh token's life, as
 // its platform's policy has it. One whose last refresh did not come to its end: after the back-off. Never one that has
-// ended, and none whose end cannot be put off any more.
+// ended, and none whose end cannot be put off any more. One whose practitioner may not sign in is looked at again later.
 func (k *Keeper) dueAt(h *held, now time.Time) (at time.Time, ok bool) {
 	cur, l := h.now.Load(), k.lanes[h.platform]
-	if !cur.renewable || l == nil || h.gone.Load() || k.active != nil && !k.active(h.practitioner) {
+	if !cur.renewable || l == nil || h.gone.Load() {
 		return at, false
+	}
+	if k.active != nil && !k.active(h.practitioner) { // or that cannot be told just now
+		return now.Add(min(wakeEvery, max(cur.end().Sub(cur.received)/12, time.Second))), left(cur.end(), now) > 0
 	}
 	h.mu.Lock()
 	flying, again, landed := h.flight != nil, h.notBefore, h.landed
@@ -369,10 +377,7 @@ func (cur *current) foretells(before *current) bool {
 // idleAt is when a connection is refreshed that nobody uses: between two thirds and five sixths of its refresh token's life,
 // each connection at a time of its own.
 func (k *Keeper) idleAt(h *held, l *lane, cur *current, now time.Time) (at time.Time, ok bool) {
-	end := cur.keptUntil
-	if end.IsZero() {
-		end = cur.received.Add(unstatedWindow)
-	}
+	end := cur.end()
 	if cur.last(end) {
 		return at, false
 	}
