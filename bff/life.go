@@ -26,8 +26,9 @@ func (s *Server) showLife(c *fiber.Ctx) error {
 func (s *Server) wireLife(l tokens.Life) shared.Life {
 	wire := shared.Life{
 		Connection: s.wireConnection(l.View), Next: l.Remedy.Next, By: l.Remedy.By, Since: moment(l.Since),
-		RetrySeconds: seconds(time.Until(l.RetryAt)), Rotation: l.Kind, KeepAlive: cmp.Or(l.Policy.KeepAlive, platform.KeepAlways),
-		EndedAt: moment(l.EndedAt), ToldTo: moment(l.ToldTo), Steps: make([]shared.LifeStep, len(l.Steps)),
+		RetrySeconds: seconds(time.Until(l.RetryAt)), Rotation: l.Kind, RotationObserved: l.Observed,
+		KeepAlive: cmp.Or(l.Policy.KeepAlive, platform.KeepAlways),
+		EndedAt:   moment(l.EndedAt), ToldTo: moment(l.ToldTo), Steps: make([]shared.LifeStep, len(l.Steps)),
 	}
 	for i, step := range l.Steps {
 		wire.Steps[i] = wireStep(step)

@@ -16,6 +16,8 @@ type Life struct {
 	RetrySeconds int `json:"retry_seconds"`
 	// Rotation is what a renewal does at the platform: "K0", "K1", "K2", "O0", "O1", or "" while that is not known.
 	Rotation string `json:"rotation"`
+	// RotationObserved is what it was seen to do, where that is not what was configured; the stricter one is acted on.
+	RotationObserved string `json:"rotation_observed,omitempty"`
 	// KeepAlive is when an unused connection is renewed: "always", "working_hours", "signed_in".
 	KeepAlive string     `json:"keep_alive"`
 	EndedAt   *time.Time `json:"ended_at,omitempty"` // when it was disconnected

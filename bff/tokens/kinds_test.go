@@ -175,6 +175,9 @@ func TestKindContradicted(t *testing.T) {
 				if got.Kind != c.acted || got.Contradiction != c.learned || !got.Configured {
 					t.Errorf("%+v", got)
 				}
+				if life := b.life("p1", id); life.Kind != c.acted || life.Observed != c.learned {
+					t.Errorf("told: kind %q, observed %q", life.Kind, life.Observed)
+				}
 				if c.learned == "" {
 					b.wantEvents("kind_contradicted")
 				} else {

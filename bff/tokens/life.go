@@ -18,9 +18,11 @@ type Life struct {
 	RetryAt time.Time // when Locum tries again by itself, after a failure
 	EndedAt time.Time // when it was disconnected
 	ToldTo  time.Time // until then Locum can explain the end
-	Kind    string    // platform.Kind*, how its platform rotates: configured or learned; "" unknown
-	Policy  platform.RefreshPolicy
-	Steps   []vault.Step // the oldest first
+	Kind    string    // platform.Kind*, how its platform rotates, as it is acted on; "" unknown
+	// Observed is how its platform was seen to rotate, where that is not what was configured; "" otherwise.
+	Observed string
+	Policy   platform.RefreshPolicy
+	Steps    []vault.Step // the oldest first
 }
 
 // Life gives the life of one connection of the practitioner's, or, for a week, of one that was. It needs the timeline
@@ -61,7 +63,8 @@ func (k *Keeper) Life(practitioner, connection string) (Life, error) {
 		life.Remedy = Remedy{Next: NextConnect, By: ByPractitioner}
 	}
 	if live, err := k.platforms.Get(life.View.Platform); err == nil {
-		life.Policy, life.Kind = live.Refresh, k.rotation(live).Kind
+		r := k.rotation(live)
+		life.Policy, life.Kind, life.Observed = live.Refresh, r.Kind, r.Contradiction
 	}
 	return life, nil
 }
