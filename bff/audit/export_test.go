@@ -32,7 +32,9 @@ func Takes(n, size int) (sizes []int) {
 }
 
 // RecentOf is Recent that reads so many bytes at most, and a block.
-func (l *Log) RecentOf(within time.Duration, most int64) Recent { return l.recent(within, most) }
+func (l *Log) RecentOf(within time.Duration, most int64) Recent {
+	return l.recent(within, within, most)
+}
 
 // Forger writes a log whose clocks are as a test wants them.
 type Forger struct {

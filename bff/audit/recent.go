@@ -23,8 +23,12 @@ const (
 	maxTexts = 100_000 // that are kept once each
 )
 
-// kindFreeze is the event of a 429: what it froze, and for how long, stands in its code.
-const kindFreeze = "freeze"
+const (
+	// kindFreeze is the event of a 429: what it froze, and for how long, stands in its code.
+	kindFreeze = "freeze"
+	// kindRestored is the event of a data directory that was put back: what was sent after the backup stands in another trail.
+	kindRestored = "vault_restored"
+)
 
 var errVersion = errors.New("a line of another version")
 
@@ -60,36 +64,34 @@ type Break struct {
 }
 
 // Recent reads the trail backwards, from its end: every request that was on its way in the last while (within) or, of
-// those that nobody knows the end of, may have been. It believes no date. Between lines of one clock it counts by that, and
+// those that nobody knows the end of, may have been; and, as far as a quarter of what it reads at most goes, what was frozen
+// in a longer while (frozen). It believes no date. Between lines of one clock it counts by that, and
 // the time between two clocks counts as none; so nothing was sent later than it says, and after a change of the machine's
 // date, a restart of the machine or on another one it is right as well.
 //
-// It is meant to be called once, behind Open and before anything is sent.
-func (l *Log) Recent(within time.Duration) Recent { return l.recent(within, maxRecent) }
+// It is meant to be called once, behind Open and before anything is sent. What was written since Open is not read: the writer
+// may be in the middle of it.
+func (l *Log) Recent(within, frozen time.Duration) Recent { return l.recent(within, frozen, maxRecent) }
 
-func (l *Log) recent(within time.Duration, most int64) Recent {
+func (l *Log) recent(within, frozen time.Duration, most int64) Recent {
 	f, err := os.Open(l.path)
 	if err != nil {
 		return Recent{Gap: &Break{Reason: err.Error()}}
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return Recent{Gap: &Break{Reason: err.Error()}}
-	}
-	b := backwards{in: f, at: info.Size()}
-	w := walk{own: l.run, hash: hmac.New(sha256.New, l.keys.chain), within: within, boot: l.run.boot, clock: l.run.clock,
-		up: l.run.up(time.Now()), ended: map[uint64]end{}, texts: map[string]string{}}
-	w.all(&b, info.Size(), most)
-	w.found.Read = info.Size() - b.at
+	b := backwards{in: f, at: l.opened}
+	w := walk{own: l.run, hash: hmac.New(sha256.New, l.keys.chain), within: within, frozen: frozen, boot: l.run.boot,
+		clock: l.run.clock, up: l.run.up(time.Now()), ended: map[uint64]end{}, texts: map[string]string{}}
+	w.all(&b, l.opened, most)
+	w.found.Read = l.opened - b.at
 	return w.found
 }
 
 // walk is one reading of the trail from its end.
 type walk struct {
-	hash   hash.Hash
-	within time.Duration
-	found  Recent
+	hash           hash.Hash
+	within, frozen time.Duration
+	found          Recent
 
 	own   run    // that which reads
 	boot  string // the run that wrote the last line that was read
@@ -97,6 +99,7 @@ type walk struct {
 	up    time.Duration
 	age   time.Duration // how long ago that was, at least
 	base  time.Duration // how long ago, at least, that run had ended
+	last  time.Duration // how long ago, at least, it had written its last line
 
 	begins time.Time
 	ended  map[uint64]end // outcomes whose intents are still to come
@@ -121,37 +124,16 @@ func (w *walk) all(b *backwards, size, most int64) {
 			break
 		}
 		switch {
-		case w.age >= w.within+reach && w.young == 0:
+		case w.done() && (w.age >= w.frozen || size-b.at > most/4):
 			return
 		case gone != nil:
 			err = gone
-		case size-b.at > most:
+		case size-b.at > most && !w.done():
 			err = fmt.Errorf("more than %d MB", most>>20)
 		}
 		line = before
 	}
 	w.stop(err)
-}
-
-// entry is a line taken apart. The zero entry is the place before the first.
-type entry struct {
-	seq  uint64
-	body []byte
-	sum  mac
-}
-
-var errBroken = errors.New("a line does not hold")
-
-func (b *backwards) entry() (e entry, err error) {
-	line, err := b.line()
-	if err != nil {
-		return entry{}, err
-	}
-	var ok bool
-	if e.seq, e.body, e.sum, ok = split(line); !ok {
-		return entry{}, errBroken
-	}
-	return e, nil
 }
 
 // holds checks a line behind the one before it.
@@ -161,14 +143,20 @@ func (w *walk) holds(before, line entry) bool {
 	return (line.seq == before.seq+1 || before.body == nil) && hmac.Equal(at.mac[:], line.sum[:])
 }
 
+// done says whether no request of an earlier line can count any more. A run that stood still for long before it was killed
+// has left its last ones open, however old they are.
+func (w *walk) done() bool {
+	return w.age >= w.within+reach && w.young == 0 && (w.base >= w.within || w.age-w.last >= reach)
+}
+
 // stop says that nothing is known of what came before the last line read. What was under way then may have ended as late
 // as its run, or at its outcome, if that has been read.
 func (w *walk) stop(why error) {
-	if w.age >= w.within+reach && w.young == 0 {
+	if w.done() {
 		return
 	}
 	g := Break{Ago: w.age, Reason: why.Error()}
-	if w.age-w.base < reach && !errors.Is(why, errBegins) {
+	if w.age-w.last < reach && !errors.Is(why, errBegins) {
 		g.Ago = w.base
 	}
 	for _, e := range w.ended {
@@ -196,6 +184,9 @@ func (w *walk) read(before, line entry) error {
 		return errVersion
 	}
 	w.at(boot, clock, up)
+	if w.done() && string(kind) != kindFreeze {
+		return nil
+	}
 	switch string(kind) {
 	case "outcome":
 		intent := f.uint("intent")
@@ -209,6 +200,8 @@ func (w *walk) read(before, line entry) error {
 	case kindFreeze:
 		w.found.Freeze = append(w.found.Freeze, Noted{Platform: w.text(f.raw("platform")), Clinic: w.text(f.raw("clinic")),
 			Code: w.text(f.raw("code")), Ago: w.age})
+	case kindRestored:
+		return fmt.Errorf("%w, as far as anybody can tell: the data directory came out of a backup", errBegins)
 	case kindUnwitnessed:
 		return fmt.Errorf("%w, as far as anybody can tell: its head file was missing", errBegins)
 	case "head":
@@ -232,13 +225,16 @@ func (w *walk) at(boot, clock []byte, up time.Duration) {
 		w.up = w.own.begun
 	}
 	same := string(clock) == w.clock && (w.clock != "" || !another)
-	if another || !same || up > w.up {
+	next := another || !same || up > w.up
+	if next {
 		w.base, w.boot, w.clock = w.age, string(boot), string(clock)
 	}
 	if same && up <= w.up {
 		w.age += w.up - up
 	}
-	w.up = up
+	if w.up = up; next {
+		w.last = w.age
+	}
 }
 
 func (w *walk) intent(seq uint64, f *fields) error {
@@ -337,39 +333,5 @@ func (f *fields) after(name string) []byte {
 		if n := len(name); len(rest) > n+3 && rest[0] == '"' && string(rest[1:n+1]) == name && rest[n+1] == '"' && rest[n+2] == ':' {
 			return rest[n+3:]
 		}
-	}
-}
-
-// backwards reads the lines of a file from its end.
-type backwards struct {
-	in   io.ReaderAt
-	at   int64  // what lies before has not been read
-	rest []byte // read, and not given out
-}
-
-const backwardsBlock = 512 << 10
-
-// line is the line before the last one given; nothing is written into it afterwards. The error is io.EOF at the beginning.
-func (b *backwards) line() ([]byte, error) {
-	for {
-		if n := len(b.rest); n > 0 {
-			if i := bytes.LastIndexByte(b.rest[:n-1], '\n') + 1; i > 0 || b.at == 0 {
-				line := b.rest[i:]
-				b.rest = b.rest[:i:i]
-				return line, nil
-			}
-		}
-		switch {
-		case b.at == 0:
-			return nil, io.EOF
-		case len(b.rest) > maxLine:
-			return nil, errors.New("a line that does not end")
-		}
-		size := min(backwardsBlock, b.at)
-		more := make([]byte, size, size+int64(len(b.rest)))
-		if _, err := b.in.ReadAt(more, b.at-size); err != nil && !errors.Is(err, io.EOF) {
-			return nil, err
-		}
-		b.at, b.rest = b.at-size, append(more, b.rest...)
 	}
 }

@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -67,7 +68,7 @@ func TestT104Recent(t *testing.T) {
 	begin(t, l, `a "quoted" \ one`).End(audit.ResultAnswered, 200)
 	l.Close()
 	l = aRun(t, path, "three")
-	r := l.Recent(time.Hour)
+	r := l.Recent(time.Hour, time.Hour)
 	if got := classes(r); got != `a "quoted" \ one open? lost? refused answered` {
 		t.Errorf("sent: %s", got)
 	}
@@ -129,6 +130,10 @@ func TestT104RecentAges(t *testing.T) {
 			done("b", 4, 100*second)}, time.Hour, "z 0, x 10", "15"},
 		{"long enough ago", []line{sent("a", "x", 0), done("a", 2, second), sent("a", "y", 1000*second), done("a", 4, 1001*second)},
 			60 * second, "y 0", ""},
+		{"stopped for long, then killed", []line{sent("a m", "w", 0), done("a m", 2, 9*second), sent("a m", "x", 10*second), sent("b m", "z", 1000*second),
+			done("b m", 5, 1001*second)}, 60 * second, "z 0, x? 1", "1001"},
+		{"at rest for long", []line{sent("a m", "x", 10*second), sent("a m", "y", 80*second), done("a m", 3, 81*second), sent("b m", "z", 1000*second),
+			done("b m", 5, 1001*second)}, 60 * second, "z 0", ""},
 		{"the same name twice", []line{sent("a", "x", 10*second), done("a", 2, 15*second), sent("a", "y", 2*second), done("a", 4, 9*second)},
 			time.Hour, "y 0, x 7", "12"},
 	} {
@@ -150,7 +155,7 @@ func TestT104RecentAges(t *testing.T) {
 				t.Fatal(err)
 			}
 			l := aRun(t, path, "now")
-			r := l.Recent(c.within)
+			r := l.Recent(c.within, c.within)
 			var got []string
 			for _, s := range r.Sent {
 				mark := ""
@@ -190,6 +195,11 @@ func TestT104RecentGaps(t *testing.T) {
 			w.Old("a", "2026-11-22T08:00:00Z", `,"kind":"head","format":"locum-audit-1"`)
 			must(t, w.Save(path))
 		}, ""},
+		{"it came out of a backup", "backup", func(t *testing.T, path string) {
+			l := aRun(t, path, "restored")
+			must(t, l.Event(t.Context(), audit.Event{Kind: "vault_restored"}))
+			must(t, l.Close())
+		}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "audit.log")
@@ -198,7 +208,7 @@ func TestT104RecentGaps(t *testing.T) {
 			l.Close()
 			c.harm(t, path)
 			l = aRun(t, path, "two")
-			r := l.Recent(time.Hour)
+			r := l.Recent(time.Hour, time.Hour)
 			if got := classes(r); got != c.sent || r.Gap == nil || r.Gap.Ago > time.Since(started) || !strings.Contains(r.Gap.Reason, c.reason) {
 				t.Errorf("sent %q, gap %+v", got, r.Gap)
 			}
@@ -233,11 +243,44 @@ func TestT104RecentGaps(t *testing.T) {
 		must(t, w.Save(path))
 		text := strings.Replace(read(t, path), "aaaa", "aaab", 1)
 		must(t, os.WriteFile(path, []byte(text), 0o600))
-		r := aRun(t, path, "two").Recent(time.Hour)
+		r := aRun(t, path, "two").Recent(time.Hour, time.Hour)
 		if r.Gap == nil || !strings.Contains(r.Gap.Reason, "does not hold") || r.Gap.Ago.Round(time.Second) != 0 {
 			t.Errorf("%+v", r.Gap)
 		}
 	})
+}
+
+// TestT104RecentFreezes: what was frozen is found as far back as a freeze can last, and nothing else is.
+func TestT104RecentFreezes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	w := audit.NewForger(key)
+	w.Line("a", "m", "2026-11-22T08:00:00Z", 0, `,"kind":"head","format":"locum-audit-1"`)
+	for i := range 120 { // one a minute
+		w.Line("a", "m", "2026-11-22T08:00:00Z", time.Duration(i)*time.Minute, `,"kind":"freeze","platform":"j","clinic":"c","code":"patients endpoint 3601"`)
+		w.Line("a", "m", "2026-11-22T08:00:00Z", time.Duration(i)*time.Minute, `,"kind":"vault_restored"`)
+	}
+	w.Line("a", "m", "2026-11-22T08:00:00Z", 130*time.Minute, `,"kind":"sign_in"`)
+	must(t, w.Save(path))
+	r := aRun(t, path, "two").Recent(6*time.Minute, time.Hour)
+	if n := len(r.Freeze); r.Gap != nil || n < 49 || n > 52 || r.Freeze[0].Ago.Round(time.Minute) != 11*time.Minute {
+		t.Errorf("%d freezes, gap %+v", n, r.Gap)
+	}
+}
+
+// TestT104RecentWhileWriting: what Locum itself is just writing is no end of what is known.
+func TestT104RecentWhileWriting(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	l := aRun(t, path, "one")
+	begin(t, l, "x").End(audit.ResultAnswered, 200)
+	must(t, l.Close())
+	l = aRun(t, path, "two")
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	must(t, err)
+	_, err = f.WriteString(`{"seq":4,"time":"2026-`)
+	must(t, errors.Join(err, f.Close()))
+	if r := l.Recent(time.Hour, time.Hour); classes(r) != "x" || r.Gap == nil || r.Gap.Begins.IsZero() {
+		t.Errorf("sent %q, gap %+v", classes(r), r.Gap)
+	}
 }
 
 var started = time.Now()
@@ -262,7 +305,7 @@ func BenchmarkRecent(b *testing.B) {
 	must(b, w.Save(path))
 	l := aRun(b, path, "b")
 	for b.Loop() {
-		r := l.Recent(6 * time.Minute)
+		r := l.Recent(6*time.Minute, time.Hour)
 		b.ReportMetric(float64(r.Read)/1e6, "MB")
 		b.ReportMetric(float64(len(r.Sent)), "requests")
 		if r.Gap != nil {

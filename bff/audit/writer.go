@@ -33,6 +33,7 @@ const (
 type Log struct {
 	path    string
 	run     run
+	opened  int64 // where the file ended when it was opened
 	keys    keys
 	slots   chan struct{} // one per record that somebody waits for
 	wake    chan struct{} // somebody waits
@@ -104,7 +105,7 @@ func Open(path string, key []byte, boot string) (*Log, error) {
 	if err := l.open(); err != nil {
 		return nil, err
 	}
-	l.anchor = Anchor{l.durable.seq, l.durable.mac}
+	l.anchor, l.opened = Anchor{l.durable.seq, l.durable.mac}, l.durable.offset
 	go l.work()
 	return l, nil
 }

@@ -47,7 +47,7 @@ func parseFreeze(text string) (f freeze, ok bool) {
 // configured any more, says nothing.
 func (p *Proxy) refreeze(noted audit.Noted) error {
 	f, ok := parseFreeze(noted.Code)
-	if !ok {
+	if !ok || noted.Ago >= f.long {
 		return nil
 	}
 	live, err := p.platforms.Get(noted.Platform)
@@ -67,7 +67,7 @@ func (p *Proxy) Resume(complete func(begins time.Time) bool) Resumed {
 		longest = max(longest, live.Limits.Endpoint.Window, live.Limits.Clinic.Window)
 	}
 	memory := p.limiter.Memory(longest)
-	recent := p.audit.Recent(memory)
+	recent := p.audit.Recent(memory, memory+throttle.MaxRetryAfter)
 	r := Resumed{Read: recent.Read}
 	var sent []throttle.Sent
 	for _, s := range recent.Sent {
