@@ -246,6 +246,8 @@ func TestFindings(t *testing.T) {
 		{"no time of day", "", hours("zone: UTC, days: [mon], from: 8am, to: 17:00"), "9 platforms[0].refresh.hours.from: such as 08:00"},
 		{"a minute too many", "", hours("zone: UTC, days: [mon], from: 08:00, to: 24:01"), "9 platforms[0].refresh.hours.to: such as 08:00"},
 		{"a night", "", hours("zone: UTC, days: [mon], from: 20:00, to: 06:00"), "9 platforms[0].refresh.hours: before to"},
+		{"from missing", "", hours("zone: UTC, days: [mon], to: 17:00"), "9 platforms[0].refresh.hours: write a from"},
+		{"to missing", "", hours("zone: UTC, days: [mon], from: 08:00"), "9 platforms[0].refresh.hours: write a from"},
 		{"a short login", "", "    refresh: {session_max: 1m}\n", "7 platforms[0].refresh.session_max: from 10m to 8784h"},
 		{"on_disconnect unknown", "", "    on_disconnect: delete\n", "7 platforms[0].on_disconnect: revoke, end_session, forget"},
 		{"empty file", good, "", "1 : is empty"},

@@ -63,7 +63,7 @@ func (r *reader) rotation(path string, node ast.Node) string {
 }
 
 func (r *reader) hours(path string, node ast.Node) *platform.Hours {
-	hours := &platform.Hours{}
+	hours := &platform.Hours{From: -1} // none, until it is read
 	r.mapping(path, node, nil,
 		key{"zone", func(path string, n ast.Node) { hours.Zone = r.zone(path, n) }},
 		key{"days", func(path string, n ast.Node) {
