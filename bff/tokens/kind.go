@@ -21,8 +21,11 @@ const (
 	learnAgain = 10 * time.Minute
 	// provenFor is how long an introspection that knew a live token is taken to know them all.
 	provenFor = 10 * time.Minute
-	// usualLeeway is Okta's default, and what is assumed of a leeway that nobody has named.
+	// usualLeeway is Okta's default, and what is assumed of a leeway that is configured without its length.
 	usualLeeway = 30 * time.Second
+	// leastLeeway is assumed of one that was seen and not measured: enough to repeat a request at once. Later the token is
+	// asked about first, which serves as long as the leeway really is.
+	leastLeeway = 10 * time.Second
 )
 
 // What a kind was learned from: vault.Authority.Evidence.
@@ -221,7 +224,7 @@ func (k *Keeper) observe(h *held, live *platform.Live, spent secret.String, c va
 	case !first:
 		k.learned(live, c, before, vault.Authority{Kind: platform.KindStrict, Evidence: evidenceSpent})
 	case !second:
-		k.learned(live, c, before, vault.Authority{Kind: platform.KindRotating, Leeway: usualLeeway, Evidence: evidenceLeeway})
+		k.learned(live, c, before, vault.Authority{Kind: platform.KindRotating, Leeway: leastLeeway, Evidence: evidenceLeeway})
 	default: // or it does not rotate at all, which looks the same and forgives more
 		k.learned(live, c, before, vault.Authority{Kind: platform.KindReuse, Reuse: 1, Evidence: evidenceActive})
 	}
