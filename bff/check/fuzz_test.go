@@ -34,7 +34,7 @@ func FuzzSettings(f *testing.F) {
 		}
 		sheet, want := cfg.RegistrationSheet(), 4
 		for _, p := range cfg.Platforms {
-			if want += 7; len(p.MoreScopes) > 0 {
+			if want += 9; len(p.MoreScopes) > 0 {
 				want++
 			}
 		}
