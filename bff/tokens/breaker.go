@@ -12,6 +12,7 @@ import (
 	"locum/bff/oauth"
 	"locum/bff/platform"
 	"locum/bff/throttle"
+	"locum/bff/vault"
 )
 
 // Back-off of one platform. The first comes after a second, each is twice as long as the one before, less up to a quarter
@@ -130,14 +131,27 @@ func (p *permit) settle(o outcome) (down bool) {
 	return o.kind != 0 && !o.mute
 }
 
-// counted notes when the platform has forgotten the request. The caller holds mu.
-func (l *lane) counted(now time.Time, lost bool) {
-	at := now.Add(budgetWindow + budgetMargin)
+// counted notes when the platform has forgotten a request that was heard of then. The caller holds mu.
+func (l *lane) counted(heard time.Time, lost bool) {
+	at := heard.Add(budgetWindow + budgetMargin)
 	if lost {
 		at = at.Add(budgetOrphan)
 	}
 	i, _ := slices.BinarySearchFunc(l.back, at, time.Time.Compare)
 	l.back = slices.Insert(l.back, i, at)
+}
+
+// recall counts what an earlier process has sent, as far as a record tells: its connection's last request. The lane is not in
+// use yet.
+func (l *lane) recall(c vault.Connection, now time.Time) {
+	heard := c.ReceivedAt
+	if sent := c.Attempt.SentAt; !heard.After(sent) {
+		heard = sent.Add(wireDeadline)
+	}
+	ago := now.Sub(heard)
+	if l.perMinute > 0 && ago >= -wireDeadline && ago < budgetWindow+budgetMargin+budgetOrphan {
+		l.counted(now.Add(-ago), c.Phase == phaseInflight)
+	}
 }
 
 // open begins the back-off, or doubles it. The caller holds mu.

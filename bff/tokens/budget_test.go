@@ -314,3 +314,19 @@ func cpu(t *testing.T) time.Duration {
 	must(t, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
+
+// TestT054BudgetOverARestart: what the process before has sent counts: no minute sees more than the budget, whoever sent it.
+func TestT054BudgetOverARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, _ := newCrowd(t, 60, platform.RefreshPolicy{PerMinute: 20})
+		pass(gone)
+		b.keep()
+		pass(12 * time.Second)
+		b.restart()
+		pass(10 * time.Minute)
+		times := b.arrivals(time.Time{})
+		if n := most(times, time.Minute); n > 20 || len(times) < 60 {
+			t.Errorf("%d refreshes, %d of them within a minute", len(times), n)
+		}
+	})
+}

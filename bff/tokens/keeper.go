@@ -103,7 +103,7 @@ func New(cfg Config) (*Keeper, error) {
 	return k, nil
 }
 
-// load fills the index and gives the records that an earlier process left in the middle.
+// load fills the index and the budgets, and gives the records that an earlier process left in the middle.
 func (k *Keeper) load() ([]vault.Connection, error) {
 	var left []vault.Connection
 	err := k.vault.View(func(tx *vault.Tx) error {
@@ -116,6 +116,9 @@ func (k *Keeper) load() ([]vault.Connection, error) {
 				h := hold(c)
 				h.suspect = outlived(c, time.Now())
 				k.index(h)
+			}
+			if l := k.lanes[c.Platform]; l != nil {
+				l.recall(c, time.Now())
 			}
 			if c.State == statePending || c.Phase == phaseAnswered || k.pressing(c) {
 				left = append(left, c)
