@@ -76,7 +76,11 @@ func (k *Keeper) askThem(siblings []*held, h *held, live *platform.Live, then st
 			if k.ctx.Err() != nil {
 				return
 			}
-			if f, err := k.fly(sibling, reason{probe: then, of: h.id, trigger: triggerPlatform}); err == nil {
+			why := reason{probe: then, trigger: triggerPlatform}
+			if sibling.practitioner == h.practitioner { // nobody is told of another's connections
+				why.of = h.id
+			}
+			if f, err := k.fly(sibling, why); err == nil {
 				<-f.done
 			}
 		}

@@ -2,6 +2,7 @@ package tokens_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -273,5 +274,26 @@ func TestT056Bounded(t *testing.T) {
 			t.Errorf("%d questions, though it is closing", n)
 		}
 		f.openKeeper()
+	})
+}
+
+// TestT056OthersAreNotNamed: where a connection ended because of another one, its life names that one to whoever has both,
+// and to nobody else.
+func TestT056OthersAreNotNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFamily(t, options{})
+		f.fresh("p3", f.stranger)
+		pass(due)
+		f.theft()
+		f.fresh(f.who[0], f.ids[0])
+		synctest.Wait()
+		for i, named := range map[int]string{1: f.ids[0], 2: ""} {
+			life, err := f.keeper.Life(f.who[i], f.ids[i])
+			must(t, err)
+			found := slices.IndexFunc(life.Steps, func(s vault.Step) bool { return s.What == tokens.StepSibling })
+			if found < 0 || life.Steps[found].Detail != named {
+				t.Errorf("%s of %s: %+v, want a step that names %q", f.ids[i], f.who[i], life.Steps, named)
+			}
+		}
 	})
 }

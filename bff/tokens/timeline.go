@@ -25,7 +25,7 @@ const (
 	StepForecast     = "forecast"         // an absolute end became known; Until is that end
 	StepRestored     = "restored"         // a backup was put back: the chain is probed before it is used
 	StepDamaged      = "damaged"          // the record does not authenticate
-	StepSibling      = "sibling_ended"    // another connection of the same sign-in ended; Detail: its id
+	StepSibling      = "sibling_ended"    // another connection of the same sign-in ended; Detail: its id, where it is the same practitioner's
 	StepEnded        = "ended"            // the chain is over; Code: the cause
 	StepDisconnected = "disconnected"     // by the practitioner; Code: platform.Ending*
 	StepRevoked      = "revoked"          // the platform confirmed
