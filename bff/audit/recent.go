@@ -23,12 +23,11 @@ const (
 	maxTexts = 100_000 // that are kept once each
 )
 
-const (
-	// kindFreeze is the event of a 429: what it froze, and for how long, stands in its code.
-	kindFreeze = "freeze"
-	// kindRestored is the event of a data directory that was put back: what was sent after the backup stands in another trail.
-	kindRestored = "vault_restored"
-)
+// kindFreeze is the event of a 429: what it froze, and for how long, stands in its code.
+const kindFreeze = "freeze"
+
+// KindRestored is the event of a data directory that was put back: what was sent after the backup stands in another trail.
+const KindRestored = "vault_restored"
 
 var errVersion = errors.New("a line of another version")
 
@@ -200,7 +199,7 @@ func (w *walk) read(before, line entry) error {
 	case kindFreeze:
 		w.found.Freeze = append(w.found.Freeze, Noted{Platform: w.text(f.raw("platform")), Clinic: w.text(f.raw("clinic")),
 			Code: w.text(f.raw("code")), Ago: w.age})
-	case kindRestored:
+	case KindRestored:
 		return fmt.Errorf("%w, as far as anybody can tell: the data directory came out of a backup", errBegins)
 	case kindUnwitnessed:
 		return fmt.Errorf("%w, as far as anybody can tell: its head file was missing", errBegins)

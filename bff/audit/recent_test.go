@@ -197,7 +197,7 @@ func TestT104RecentGaps(t *testing.T) {
 		}, ""},
 		{"it came out of a backup", "backup", func(t *testing.T, path string) {
 			l := aRun(t, path, "restored")
-			must(t, l.Event(t.Context(), audit.Event{Kind: "vault_restored"}))
+			must(t, l.Event(t.Context(), audit.Event{Kind: audit.KindRestored}))
 			must(t, l.Close())
 		}, ""},
 	} {

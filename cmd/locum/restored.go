@@ -21,6 +21,9 @@ A platform that rotates refresh tokens takes an old one for a stolen one and end
 first asks its platform whether the token from the backup is still good; one that is goes on by itself, one that is not
 asks its practitioner to connect again. Nothing is sent by this command.
 
+What was sent to clinics since the backup is not known either. So calls to them begin some minutes after the next start,
+when none of it can count against their limits any more; the log says when.
+
 Two Locums on one set of connections end each other's. Stop the original for good, and disable its service, before you
 confirm.`
 }
@@ -32,7 +35,7 @@ func (c restoredCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	defer opened.Close()
-	event := func() audit.Event { return audit.Event{Kind: "vault_restored"} }
+	event := func() audit.Event { return audit.Event{Kind: audit.KindRestored} }
 	return recorded(ctx, std, cfg, opened, event, func() error {
 		n, err := tokens.MarkRestored(opened)
 		if err != nil {
