@@ -24,7 +24,7 @@ const (
 
 // Ways of giving a grant back when the practitioner disconnects.
 const (
-	EndingRevoke     = "revoke"      // RFC 7009; on Keycloak it withdraws consent and ends the person's other connections
+	EndingRevoke     = "revoke"      // RFC 7009; on Keycloak it ends the login, so Locum spares one on which another connection hangs
 	EndingEndSession = "end_session" // the login behind the connection is ended, with every connection that hangs on it
 	EndingForget     = "forget"      // nothing is told to the platform; the tokens end by themselves
 )
