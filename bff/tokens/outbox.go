@@ -194,7 +194,7 @@ func (k *Keeper) settleErrand(before, r vault.Revocation, p progress) {
 	}
 	steps := p.steps
 	if over {
-		steps = append(steps, vault.Step{What: StepNotRevoked, Trigger: triggerKeeper, Code: NotRevokedExpired})
+		steps = append(steps, notRevoked(NotRevokedExpired))
 	}
 	err := k.vault.Update(func(tx *vault.Tx) error {
 		if err := k.epilogue(tx, r.Connection, steps...); err != nil {

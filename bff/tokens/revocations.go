@@ -130,62 +130,73 @@ type progress struct {
 // platform's way is to end the login, and the practitioner has just been told what ends with it, that is done.
 func (k *Keeper) giveBack(live *platform.Live, r *vault.Revocation, told bool) progress {
 	p := progress{ending: EndedExpires}
-	unable := func(code string) {
-		p.steps = append(p.steps, vault.Step{What: StepNotRevoked, Trigger: triggerKeeper, Code: code})
-	}
 	if (!told || r.Way != platform.EndingEndSession) && !r.Refresh.Empty() && k.inUse(*r) {
 		p.reason = ReasonSpared
 		r.Refresh, r.IDToken, r.Way = secret.String{}, secret.String{}, wayAccess
-		unable(NotRevokedSpared)
+		p.steps = append(p.steps, notRevoked(NotRevokedSpared))
 	}
-	if r.Way == platform.EndingEndSession && !r.Refresh.Empty() {
-		what, code, after := judgeRevocation(k.endSession(live, *r))
-		if what == revokedDone && k.survived(live, r.Refresh) {
-			what, code = revokedLater, CauseUnavailable
-		}
-		switch what {
-		case revokedDone:
-			p.steps = append(p.steps, vault.Step{What: StepSignedOut, Trigger: triggerKeeper})
-			p.ending, r.Access, r.Refresh = EndedSignedOut, secret.String{}, secret.String{}
-			return p
-		case revokedLater:
-			p.left, p.code, p.after, p.ending = true, code, after, EndedPending
-			return p
-		}
-		r.Way = platform.EndingRevoke
+	if r.Way == platform.EndingEndSession && !r.Refresh.Empty() && k.signOut(live, r, &p) {
+		return p
 	}
-	for _, t := range []struct {
-		token *secret.String
-		hint  string
-	}{{&r.Refresh, "refresh_token"}, {&r.Access, "access_token"}} {
-		if t.token.Empty() {
-			continue
-		}
-		whole := r.Way != wayAccess
-		what, code, after := judgeRevocation(k.revoke(live, *t.token, t.hint))
-		for again := 0; what == revokedDone && t.token == &r.Refresh && k.survived(live, r.Refresh); again++ {
-			if again == revokedAgain {
-				what, code = revokedLater, CauseUnavailable
-				break
-			}
-			what, code, after = judgeRevocation(k.revoke(live, *t.token, t.hint))
-		}
-		switch {
-		case what == revokedLater:
-			p.left, p.code, p.after = true, code, after
-			if whole {
-				p.ending = EndedPending
-			}
-			return p
-		case what == revokedUnable && whole:
-			unable(code)
-		case what == revokedDone && whole:
-			p.steps = append(p.steps, vault.Step{What: StepRevoked, Trigger: triggerKeeper})
-			p.ending = EndedRevoked
-		}
-		*t.token, r.Way = secret.String{}, wayAccess
+	if k.takeBack(live, r, &r.Refresh, "refresh_token", &p) {
+		k.takeBack(live, r, &r.Access, "access_token", &p)
 	}
 	return p
+}
+
+// signOut ends the login that r's tokens belong to; false where the platform does not do it: then the tokens are revoked.
+func (k *Keeper) signOut(live *platform.Live, r *vault.Revocation, p *progress) bool {
+	what, code, after := judgeRevocation(k.endSession(live, *r))
+	if what == revokedDone && k.survived(live, r.Refresh) {
+		what, code = revokedLater, CauseUnavailable
+	}
+	switch what {
+	case revokedDone:
+		p.steps = append(p.steps, vault.Step{What: StepSignedOut, Trigger: triggerKeeper})
+		p.ending, r.Access, r.Refresh = EndedSignedOut, secret.String{}, secret.String{}
+		return true
+	case revokedLater:
+		p.left, p.code, p.after, p.ending = true, code, after, EndedPending
+		return true
+	}
+	r.Way = platform.EndingRevoke
+	return false
+}
+
+// takeBack revokes one of r's tokens and takes it out of r; false when it has to be tried again. What it comes to is told of the
+// first one: the other then goes along (wayAccess).
+func (k *Keeper) takeBack(live *platform.Live, r *vault.Revocation, token *secret.String, hint string, p *progress) bool {
+	if token.Empty() {
+		return true
+	}
+	whole := r.Way != wayAccess
+	what, code, after := judgeRevocation(k.revoke(live, *token, hint))
+	for again := 0; what == revokedDone && token == &r.Refresh && k.survived(live, r.Refresh); again++ {
+		if again == revokedAgain {
+			what, code = revokedLater, CauseUnavailable
+			break
+		}
+		what, code, after = judgeRevocation(k.revoke(live, *token, hint))
+	}
+	switch {
+	case what == revokedLater:
+		p.left, p.code, p.after = true, code, after
+		if whole {
+			p.ending = EndedPending
+		}
+		return false
+	case what == revokedUnable && whole:
+		p.steps = append(p.steps, notRevoked(code))
+	case what == revokedDone && whole:
+		p.steps = append(p.steps, vault.Step{What: StepRevoked, Trigger: triggerKeeper})
+		p.ending = EndedRevoked
+	}
+	*token, r.Way = secret.String{}, wayAccess
+	return true
+}
+
+func notRevoked(code string) vault.Step {
+	return vault.Step{What: StepNotRevoked, Trigger: triggerKeeper, Code: code}
 }
 
 func (k *Keeper) revoke(live *platform.Live, token secret.String, hint string) error {
