@@ -154,8 +154,14 @@ func TestT104RecentAges(t *testing.T) {
 			if err := w.Save(path); err != nil {
 				t.Fatal(err)
 			}
-			l := aRun(t, path, "now")
-			r := l.Recent(c.within, c.within)
+			var r audit.Recent
+			for took, tries := time.Second, 0; took >= time.Second && tries < 20; tries++ { // a machine that is busy adds to the ages
+				opened := time.Now()
+				l := aRun(t, path, "now")
+				r = l.Recent(c.within, c.within)
+				took = time.Since(opened)
+				must(t, l.Close())
+			}
 			var got []string
 			for _, s := range r.Sent {
 				mark := ""
@@ -243,8 +249,9 @@ func TestT104RecentGaps(t *testing.T) {
 		must(t, w.Save(path))
 		text := strings.Replace(read(t, path), "aaaa", "aaab", 1)
 		must(t, os.WriteFile(path, []byte(text), 0o600))
+		opened := time.Now()
 		r := aRun(t, path, "two").Recent(time.Hour, time.Hour)
-		if r.Gap == nil || !strings.Contains(r.Gap.Reason, "does not hold") || r.Gap.Ago.Round(time.Second) != 0 {
+		if r.Gap == nil || !strings.Contains(r.Gap.Reason, "does not hold") || r.Gap.Ago > time.Since(opened) {
 			t.Errorf("%+v", r.Gap)
 		}
 	})
