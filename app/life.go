@@ -195,6 +195,9 @@ func (p *lifePage) drawLasting() part {
 	line("life-kept", keep)
 	rotation, _ := w.Life.Rotations.Find(p.life.Rotation)
 	line("life-rotation", rotation)
+	if p.life.RotationObserved != "" {
+		line("life-contradicts", w.Life.Contradicts)
+	}
 	var renew part
 	if ends && c.State == shared.StateConnected {
 		selector := "button.button[type=button]@life-renew"

@@ -37,7 +37,8 @@ func TestOneThingToDo(t *testing.T) {
 		shows []string
 		hides []string
 	}{
-		"nothing":                             {sick("connected", "", "none", nil), 0, []string{"Everything works", "The life of this connection", "12 times"}, []string{"What to do now", "life-reconnect"}},
+		"nothing":                             {sick("connected", "", "none", nil), 0, []string{"Everything works", "The life of this connection", "12 times"}, []string{"What to do now", "life-reconnect", "life-contradicts"}},
+		"set up otherwise":                    {sick("connected", "", "none", func(l *shared.Life) { l.RotationObserved = "K0" }), 0, []string{"life-contradicts", "the stricter one"}, nil},
 		"wait":                                {sick("degraded", "unreachable", "wait", func(l *shared.Life) { l.RetrySeconds = 8 }), 0, []string{"could not be reached", "again by itself in 8 seconds", "for up to 2 minutes", `aria-live="off"`}, []string{"life-reconnect"}},
 		"reconnect":                           {sick("needs_reconnect", "session_max", "reconnect", nil), 1, []string{"Why was I disconnected", "life-reconnect", "longest time"}, []string{"How long it lasts"}},
 		"clinic":                              {sick("needs_reconnect", "user_disabled", "ask_clinic", nil), 0, []string{"administers your clinic", "life-reconnect"}, nil},

@@ -40,6 +40,7 @@ var englishLife = Life{
 		{"working_hours", "Outside working hours Locum does not renew it."},
 		{"signed_in", "Locum renews it while you are signed in here."},
 	},
+	Contradicts: "Locum is configured for another way than this platform was seen to go, and acts on the stricter one. Whoever runs this Locum should look at its refresh setting.",
 	Rotations: Table{
 		{"", "How this platform changes its keys is not known yet, so Locum repeats nothing without asking."},
 		{"K0", "A renewal leaves the key before it good: a lost answer does no harm here."},

@@ -40,6 +40,7 @@ var frenchLife = Life{
 		{"working_hours", "En dehors des heures de travail, Locum ne la renouvelle pas."},
 		{"signed_in", "Locum la renouvelle tant que votre session est ouverte ici."},
 	},
+	Contradicts: "Locum est configuré pour une autre manière que celle observée sur cette plateforme et suit la plus stricte. La personne qui exploite ce Locum devrait revoir son réglage « refresh ».",
 	Rotations: Table{
 		{"", "On ne sait pas encore comment cette plateforme change ses clés : Locum ne répète rien sans demander."},
 		{"K0", "Un renouvellement laisse bonne la clé d’avant : une réponse perdue ne nuit pas ici."},

@@ -121,7 +121,7 @@ type Observations struct {
 type Life struct {
 	_                                                                                             incomparable
 	Why, Title, Back, Since, Happened, Now, Tell, Told, Lasts, Retry, EndsAt, EndsOpen, Forgotten string
-	Connect, Story, StoryText, NoStory, Times, Copy, Copied, CopyFailed                           string
+	Connect, Story, StoryText, NoStory, Times, Copy, Copied, CopyFailed, Contradicts              string
 	Did, Nexts, Settings, KeepAlive, Rotations, Steps, Triggers, Codes                            Table
 }
 
