@@ -94,14 +94,6 @@ func (r realm) kind() string {
 	return "K2"
 }
 
-// setting is the same in the words of Keycloak's administrator.
-func (r realm) setting() string {
-	if !r.rotate {
-		return "revoke refresh token off"
-	}
-	return fmt.Sprintf("revoke refresh token on, reuse %d", r.reuse)
-}
-
 // staff is the practitioner's own record at each clinic.
 const staff = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 

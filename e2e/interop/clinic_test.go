@@ -29,7 +29,6 @@ type clinic struct {
 	mu      sync.Mutex
 	tokens  []string // ids of the tokens it has seen, each once
 	keys    []string // ids of the keys that signed them, each once
-	refuses int      // so many calls get 401, whatever token they bring
 	refused []error
 }
 
@@ -61,10 +60,6 @@ func (c *clinic) admits(r *http.Request) error {
 		jwt.WithAudience(c.url), jwt.WithExpirationRequired())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.refuses > 0 {
-		c.refuses--
-		return errors.New("told to")
-	}
 	if err != nil {
 		c.refused = append(c.refused, err)
 		return err
@@ -108,16 +103,9 @@ func (c *clinic) key(token *jwt.Token) (any, error) {
 	return nil, errors.New("unknown key")
 }
 
-// seen says how many different tokens and keys it has seen, and what it refused although it was not told to.
+// seen says how many different tokens and keys it has seen, and what it refused.
 func (c *clinic) seen() (tokens, keys int, refused []error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.tokens), len(c.keys), slices.Clone(c.refused)
-}
-
-// refuse lets the next n calls get 401.
-func (c *clinic) refuse(n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.refuses = n
 }

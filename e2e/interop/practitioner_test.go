@@ -202,13 +202,6 @@ func (c connection) disconnect(t testing.TB) shared.Disconnected {
 	return done
 }
 
-// renewal is a call that has Locum ask for a new token: the clinic refuses the current one.
-func (c connection) renewal(t testing.TB) answer {
-	t.Helper()
-	c.at.refuse(1)
-	return c.call(t)
-}
-
 // newState is a tab's own 256 random bits.
 func newState() string {
 	var b [32]byte
