@@ -11,10 +11,10 @@ import (
 	"locum/bff/vault"
 )
 
-// TestT055AccountDisabled: whoever is barred with --disconnect has no connection left, and no session; what they had is in
-// the outbox, for the next start.
-func TestT055AccountDisabled(t *testing.T) {
-	dir := t.TempDir()
+// installed gives a fresh installation, and a way into its vault while nobody else has it.
+func installed(t *testing.T) (dir string, in func(func(*vault.Vault) error)) {
+	t.Helper()
+	dir = t.TempDir()
 	if code, out := initialise(t, dir); code != 0 {
 		t.Fatal(out)
 	}
@@ -22,7 +22,7 @@ func TestT055AccountDisabled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := func(f func(v *vault.Vault) error) {
+	return dir, func(f func(*vault.Vault) error) {
 		t.Helper()
 		v, err := vault.Open(filepath.Join(dir, "data"), key)
 		if err == nil {
@@ -35,6 +35,12 @@ func TestT055AccountDisabled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestT055AccountDisabled: whoever is barred with --disconnect has no connection left, and no session; what they had is in
+// the outbox, for the next start.
+func TestT055AccountDisabled(t *testing.T) {
+	dir, in := installed(t)
 	var platform string
 	in(func(v *vault.Vault) error {
 		accounts := account.New(v)

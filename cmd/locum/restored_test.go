@@ -11,26 +11,10 @@ import (
 
 // TestRestored: of a data directory out of a backup, the connections that have a refresh token ask before they use it.
 func TestRestored(t *testing.T) {
-	dir := t.TempDir()
-	if code, out := initialise(t, dir); code != 0 {
-		t.Fatal(out)
-	}
-	key, err := vault.ReadKeyFile(filepath.Join(dir, "master.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	inVault := func(f func(tx *vault.Tx) error) {
+	dir, in := installed(t)
+	inVault := func(f func(*vault.Tx) error) {
 		t.Helper()
-		v, err := vault.Open(filepath.Join(dir, "data"), key)
-		if err == nil {
-			err = v.Update(f)
-		}
-		if err == nil {
-			err = v.Close()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		in(func(v *vault.Vault) error { return v.Update(f) })
 	}
 	inVault(func(tx *vault.Tx) error {
 		alive := vault.Connection{ID: "alive", State: "connected", Refresh: secret.New("of-the-backup")}
