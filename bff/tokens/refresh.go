@@ -97,7 +97,7 @@ func (k *Keeper) offer(h *held, c *vault.Connection, live *platform.Live, why re
 	if err != nil {
 		return oauth.Answer{}, err
 	}
-	return k.ask(h, c, live, steps)
+	return k.send(h, c, live, steps)
 }
 
 // reread gives the stored answer. Its time of receipt was not stored; the time of sending is earlier, so its token ends
@@ -120,9 +120,9 @@ func (k *Keeper) reread(h *held, c *vault.Connection, live *platform.Live, why r
 	return k.answer(h, c, live, why)
 }
 
-// ask makes the one wire attempt between the durable intent and the durable answer. Its deadline counts from the intent,
+// send makes the one wire attempt between the durable intent and the durable answer. Its deadline counts from the intent,
 // so that a later process knows when nothing of it can be under way any more.
-func (k *Keeper) ask(h *held, c *vault.Connection, live *platform.Live, steps []vault.Step) (oauth.Answer, error) {
+func (k *Keeper) send(h *held, c *vault.Connection, live *platform.Live, steps []vault.Step) (oauth.Answer, error) {
 	now := time.Now()
 	intent := *c
 	intent.Phase = phaseInflight

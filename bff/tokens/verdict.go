@@ -99,7 +99,7 @@ func (k *Keeper) failed(h *held, c vault.Connection, v verdict, cause error) err
 		k.note(audit.Event{Kind: "refresh_failed", Code: v.cause}, next)
 	}
 	k.log.Warn("refresh did not succeed", "connection", c.ID, "platform", c.Platform, "cause", v.cause, "error", cause)
-	return &Error{Kind: v.kind, Connection: c.ID, Code: v.cause, RetryAfter: k.patience(h, next), Err: cause}
+	return &Error{Kind: v.kind, Connection: c.ID, Code: v.cause, RetryAfter: k.settling(h, next), Err: cause}
 }
 
 // failure is the step of an attempt that came to nothing.
@@ -111,9 +111,9 @@ func (k *Keeper) failure(h *held, c vault.Connection, v verdict) vault.Step {
 	return s
 }
 
-// patience is how long a connection in doubt has to wait before anything can be done about it, and no less than a failing
+// settling is how long a connection in doubt has to wait before anything can be done about it, and no less than a failing
 // one has to; 0 when nothing is in doubt.
-func (k *Keeper) patience(h *held, c vault.Connection) time.Duration {
+func (k *Keeper) settling(h *held, c vault.Connection) time.Duration {
 	live, err := k.platforms.Get(c.Platform)
 	if err != nil || c.Phase != phaseInflight {
 		return 0
