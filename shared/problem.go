@@ -44,6 +44,9 @@ const (
 	CodeInvalidState        Code = "invalid_client_state"   // 400: not 43 base64url characters
 	CodeTooManyFlows        Code = "too_many_flows"         // 429: too many connection attempts pending
 	CodeCredentials         Code = "bad_credentials"        // 401, sign-in only
+	CodeLaunchUnknown       Code = "launch_unknown"         // 404: an EHR's launch that is unknown, used, too old or another browser's
+	CodeCallRefused         Code = "call_refused"           // 400-422: the platform understood and refused; params.reason
+	CodeWrongPatient        Code = "wrong_patient"          // 403: the connection was launched for another patient
 )
 
 // Outcome codes of an authorization: what the outcome page explains.
@@ -63,7 +66,9 @@ const (
 	OutcomeBadToken        Code = "bad_token"        // the token did not verify
 	OutcomeMisconfigured   Code = "platform_misconfigured"
 	OutcomeUnavailable     Code = "platform_unavailable"
-	OutcomePending         Code = "pending" // the attempt is still open: nothing came back yet
+	OutcomePending         Code = "pending"          // the attempt is still open: nothing came back yet
+	OutcomeLinkNeeded      Code = "link_needed"      // the person at the platform is not known here yet: to be confirmed
+	OutcomeLinkedElsewhere Code = "linked_elsewhere" // the person at the platform is another practitioner here
 )
 
 // OutcomeCodes is the closed list of codes that the outcome page may be asked to explain.

@@ -20,6 +20,9 @@ const (
 	PageConnect     = "connect"
 	PageOutcome     = "outcome"
 	PageLife        = "life"
+	PageLaunch      = "launch"   // an EHR asks to open Locum
+	PageLaunched    = "launched" // the patient whom a connection was launched for
+	PageServices    = "services" // connections of the application itself
 )
 
 // Pages is the one table that feeds go-app's routes, Fiber's routes and the start-up renderer. The connection stands in
@@ -48,6 +51,9 @@ const (
 	PathOutcome     = "/api/v1/connect/outcome"
 	PathConnections = "/api/v1/connections" // and /{connection}, /{connection}/life, /{connection}/diagnosis
 	PathEvents      = "/api/v1/events"
+	PathLaunch      = "/api/v1/launch" // and /link, /{launch}
+	PathServices    = "/api/v1/services"
+	PathTicket      = "/connect/go" // and /{ticket}: a window of its own begins an authorization
 	PathOpenAPI     = "/api/openapi.json"
 	PathProxy       = "/proxy/v1" // and /{connection}/{the platform's own path}
 	PathHealth      = "/healthz"

@@ -24,6 +24,10 @@ type Session struct {
 	Practitioner Practitioner `json:"practitioner"`
 	IdleSeconds  int          `json:"idle_seconds"` // until the session ends unless there is activity
 	EndsSeconds  int          `json:"ends_seconds"` // until it ends in any case
+	// Administrator says whether the configuration names this login among its administrators.
+	Administrator bool `json:"administrator,omitempty"`
+	// Frame is set where the session lives inside an EHR.
+	Frame *Frame `json:"frame,omitempty"`
 }
 
 // Practitioner is a signed-in person.
@@ -36,7 +40,7 @@ type Practitioner struct {
 // Platform is a configured authorization server and API that a practitioner may connect to.
 type Platform struct {
 	ID      string       `json:"id"`
-	Kind    string       `json:"kind"` // "jane"
+	Kind    string       `json:"kind"` // "jane", "athenahealth" or "smart"
 	Name    string       `json:"name"`
 	Clinics []ClinicLink `json:"clinics,omitempty"` // known clinics, offered as suggestions
 	// Hint is an example of a clinic address as this platform writes it, e.g. "https://clinic.janeapp.com".
@@ -45,6 +49,12 @@ type Platform struct {
 	Scopes []string `json:"scopes,omitempty"`
 	// Ending is what disconnecting asks of the platform: "revoke", "end_session" or "forget".
 	Ending string `json:"ending,omitempty"`
+	// FHIR is the path of the platform's FHIR API, such as "/fhir/r4"; "" where it has none.
+	FHIR string `json:"fhir,omitempty"`
+	// Standalone is what a practitioner may choose there when connecting: "launch/patient", "launch/encounter".
+	Standalone []string `json:"standalone,omitempty"`
+	// Launch says that the platform opens Locum by itself (EHR launch).
+	Launch bool `json:"launch,omitempty"`
 }
 
 // ClinicLink names one clinic of a platform by its address.
@@ -76,9 +86,11 @@ type ConnectRequest struct {
 	Scopes      []string `json:"scopes,omitempty"`
 }
 
-// ConnectAnswer tells the tab where to navigate.
+// ConnectAnswer tells the tab where to navigate; or, inside a frame, which address of ours to open in a window of its own,
+// within a minute and once.
 type ConnectAnswer struct {
-	AuthorizationURL string `json:"authorization_url"`
+	AuthorizationURL string `json:"authorization_url,omitempty"`
+	TicketURL        string `json:"ticket_url,omitempty"`
 }
 
 // OutcomeRequest is the body of POST /api/v1/connect/outcome.
@@ -127,6 +139,10 @@ type Connection struct {
 	// Siblings are the practitioner's other connections that end when this one is disconnected.
 	Siblings []string `json:"siblings,omitempty"`
 	Budget   Budget   `json:"budget"`
+	// Launch is what it was launched for; absent where it was not.
+	Launch *Launched `json:"launch,omitempty"`
+	// FHIRUser is the person as a FHIR resource, such as "Practitioner/a-195900.Provider-1".
+	FHIRUser string `json:"fhir_user,omitempty"`
 }
 
 // Connections is the answer of GET /api/v1/connections.

@@ -44,6 +44,11 @@ func (r *Attempt) fields(c *codec) {
 	c.pairs(13, &r.Context.Params)
 	c.time(14, &r.CreatedAt)
 	c.time(15, &r.ExpiresAt)
+	// Schema 2.
+	c.text(16, &r.Kind)
+	c.secret(17, &r.Launch)
+	c.flag(18, &r.Framed)
+	c.text(19, &r.Browser)
 }
 
 func (r *Outcome) generation() *uint64 { return &r.Generation }
@@ -59,6 +64,11 @@ func (r *Outcome) fields(c *codec) {
 	c.text(8, &r.Context.Page)
 	c.pairs(9, &r.Context.Params)
 	c.time(10, &r.ExpiresAt)
+	// Schema 2.
+	c.text(11, &r.Browser)
+	c.text(12, &r.SignsIn)
+	c.text(13, &r.Pending)
+	c.flag(14, &r.Framed)
 }
 
 func (r *Connection) generation() *uint64 { return &r.Generation }
@@ -97,6 +107,26 @@ func (r *Connection) fields(c *codec) {
 	c.count(30, &r.Reuses)
 	c.time(31, &r.EndsAt)
 	c.time(32, &r.DoubtSince)
+	// Schema 3.
+	c.text(33, &r.Issuer)
+	c.text(34, &r.FHIRUser)
+	c.text(35, &r.Launch.Kind)
+	c.text(36, &r.Launch.Patient)
+	c.text(37, &r.Launch.Encounter)
+	c.text(38, &r.Launch.Intent)
+	c.text(39, &r.Launch.StyleURL)
+	c.text(40, &r.Launch.Tenant)
+	c.text(41, &r.Launch.Banner)
+	nested(c, 42, &r.Launch.References, (*LaunchReference).fields)
+	c.texts(43, &r.RefreshScopes)
+}
+
+func (r *LaunchReference) fields(c *codec) {
+	c.text(1, &r.Reference)
+	c.text(2, &r.Canonical)
+	c.text(3, &r.Identifier)
+	c.text(4, &r.Type)
+	c.text(5, &r.Role)
 }
 
 func (r *ClientSecret) generation() *uint64 { return &r.Generation }
@@ -167,4 +197,61 @@ func (r *Authority) fields(c *codec) {
 	c.time(5, &r.LearnedAt)
 	c.time(6, &r.CheckedAt)
 	c.text(7, &r.Evidence)
+}
+
+func (r *Launch) generation() *uint64 { return &r.Generation }
+
+func (r *Launch) fields(c *codec) {
+	c.text(1, &r.Key)
+	c.text(2, &r.Platform)
+	c.text(3, &r.Issuer)
+	c.text(4, &r.Browser)
+	c.secret(5, &r.Value)
+	c.flag(6, &r.Framed)
+	c.time(7, &r.CreatedAt)
+	c.time(8, &r.ExpiresAt)
+}
+
+func (r *Ticket) generation() *uint64 { return &r.Generation }
+
+func (r *Ticket) fields(c *codec) {
+	c.text(1, &r.Key)
+	c.secret(2, &r.URL)
+	c.secret(3, &r.Flow)
+	c.time(4, &r.ExpiresAt)
+}
+
+func (r *Link) generation() *uint64 { return &r.Generation }
+
+func (r *Link) fields(c *codec) {
+	c.text(1, &r.Key)
+	c.text(2, &r.Platform)
+	c.text(3, &r.Issuer)
+	c.text(4, &r.Subject)
+	c.text(5, &r.Practitioner)
+	c.text(6, &r.FHIRUser)
+	c.time(7, &r.CreatedAt)
+}
+
+func (r *SigningKey) generation() *uint64 { return &r.Generation }
+
+func (r *SigningKey) fields(c *codec) {
+	c.text(1, &r.ID)
+	c.text(2, &r.Platform)
+	c.text(3, &r.Algorithm)
+	c.secret(4, &r.Private)
+	c.time(5, &r.CreatedAt)
+	c.time(6, &r.SignsFrom)
+	c.time(7, &r.RetireAt)
+}
+
+func (r *ServerPin) generation() *uint64 { return &r.Generation }
+
+func (r *ServerPin) fields(c *codec) {
+	c.text(1, &r.Platform)
+	c.text(2, &r.Base)
+	c.text(3, &r.ETag)
+	c.text(4, &r.Document)
+	c.time(5, &r.FetchedAt)
+	c.time(6, &r.CheckedAt)
 }

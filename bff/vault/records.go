@@ -10,20 +10,26 @@ import (
 var (
 	Accounts      = Collection[Account]{"accounts", 1, (*Account).fields, (*Account).generation}
 	Sessions      = Collection[Session]{"sessions", 1, (*Session).fields, (*Session).generation}
-	Attempts      = Collection[Attempt]{"attempts", 1, (*Attempt).fields, (*Attempt).generation}
-	Outcomes      = Collection[Outcome]{"outcomes", 1, (*Outcome).fields, (*Outcome).generation}
-	Connections   = Collection[Connection]{"connections", 2, (*Connection).fields, (*Connection).generation}
+	Attempts      = Collection[Attempt]{"attempts", 2, (*Attempt).fields, (*Attempt).generation}
+	Outcomes      = Collection[Outcome]{"outcomes", 2, (*Outcome).fields, (*Outcome).generation}
+	Connections   = Collection[Connection]{"connections", 3, (*Connection).fields, (*Connection).generation}
 	ClientSecrets = Collection[ClientSecret]{"client_secrets", 1, (*ClientSecret).fields, (*ClientSecret).generation}
 	Timelines     = Collection[Timeline]{"timelines", 1, (*Timeline).fields, (*Timeline).generation}
 	Revocations   = Collection[Revocation]{"revocations", 1, (*Revocation).fields, (*Revocation).generation}
 	LogoutTokens  = Collection[LogoutToken]{"logout_tokens", 1, (*LogoutToken).fields, (*LogoutToken).generation}
 	Authorities   = Collection[Authority]{"authorities", 1, (*Authority).fields, (*Authority).generation}
+	Launches      = Collection[Launch]{"launches", 1, (*Launch).fields, (*Launch).generation}
+	Tickets       = Collection[Ticket]{"tickets", 1, (*Ticket).fields, (*Ticket).generation}
+	Links         = Collection[Link]{"links", 1, (*Link).fields, (*Link).generation}
+	SigningKeys   = Collection[SigningKey]{"signing_keys", 1, (*SigningKey).fields, (*SigningKey).generation}
+	ServerPins    = Collection[ServerPin]{"server_pins", 1, (*ServerPin).fields, (*ServerPin).generation}
 )
 
 // collections names them all for what looks at sealed values without reading them.
 var collections = []string{
 	Accounts.name, Sessions.name, Attempts.name, Outcomes.name, Connections.name, ClientSecrets.name, Timelines.name,
-	Revocations.name, LogoutTokens.name, Authorities.name,
+	Revocations.name, LogoutTokens.name, Authorities.name, Launches.name, Tickets.name, Links.name, SigningKeys.name,
+	ServerPins.name,
 }
 
 // Account is a practitioner who may sign in. Its key is the normalised login.
@@ -53,7 +59,12 @@ type Attempt struct {
 	Connection                                     string // reconnect or widen this one; "" for a new connection
 	Context                                        Context
 	CreatedAt, ExpiresAt                           time.Time
-	Generation                                     uint64
+	// Since schema 2.
+	Kind       string        // "" no launch, "ehr" or "standalone" (SMART App Launch 2.2, Launch App)
+	Launch     secret.String // the EHR's launch value, to be echoed
+	Framed     bool          // begun in a frame: the authorization runs in a window of its own
+	Browser    string        // of an attempt without a session: MAC of the browser's flow value
+	Generation uint64
 }
 
 // Context is where the practitioner wants to be after an authorization: a page of the closed list and opaque ids.
@@ -67,7 +78,12 @@ type Outcome struct {
 	Key, Practitioner, Session, Code, Platform, Clinic, Connection string
 	Context                                                        Context
 	ExpiresAt                                                      time.Time
-	Generation                                                     uint64
+	// Since schema 2.
+	Browser    string // as Attempt.Browser
+	SignsIn    string // the practitioner whom this browser may be signed in as when it asks, once
+	Pending    string // the pending connection that waits for its link to be confirmed
+	Framed     bool
+	Generation uint64
 }
 
 // Connection is one practitioner's grant at one clinic: one token chain. Its key is ID.
@@ -89,8 +105,25 @@ type Connection struct {
 	Reuses     int           // how often Refresh was presented without a settled answer
 	EndsAt     time.Time     // the absolute end of the login behind it, once it is known
 	DoubtSince time.Time     // when Refresh was first presented without a settled answer; zero when nothing is in doubt
-	Generation uint64
+	// Since schema 3.
+	Issuer        string        // of the id_token that named Subject; "" where the access token did
+	FHIRUser      string        // the person as a FHIR resource (SMART App Launch 2.2, fhirUser)
+	Launch        LaunchContext // what the chain was launched for
+	RefreshScopes []string      // what is asked for at a refresh; nil: what was granted
+	Generation    uint64
 }
+
+// LaunchContext is what an authorization was launched for, as the token answer told it beside its tokens (SMART App Launch
+// 2.2, Launch context arrives with your access_token). A chain keeps it for life: a refresh answer may leave it out.
+type LaunchContext struct {
+	Kind                                         string // as Attempt.Kind
+	Patient, Encounter, Intent, StyleURL, Tenant string
+	Banner                                       string // need_patient_banner: "yes", "no", or "" where it was not told
+	References                                   []LaunchReference
+}
+
+// LaunchReference is one entry of fhirContext. An empty Role means "launch".
+type LaunchReference struct{ Reference, Canonical, Identifier, Type, Role string }
 
 // RefreshAttempt is the durable intent of one refresh, written before the request leaves.
 type RefreshAttempt struct {
@@ -154,4 +187,47 @@ type Authority struct {
 	LearnedAt, CheckedAt time.Time
 	Evidence             string // a code that says what it was learned from
 	Generation           uint64
+}
+
+// Launch is an EHR's request to open Locum, before anybody has agreed to it. Its key is Key, the MAC of the handle in the
+// page's address; Issuer is the FHIR base that launched, Browser the MAC of the browser's flow value.
+type Launch struct {
+	Key, Platform, Issuer, Browser string
+	Value                          secret.String
+	Framed                         bool
+	CreatedAt, ExpiresAt           time.Time
+	Generation                     uint64
+}
+
+// Ticket lets a window of its own begin an authorization that a frame asked for, once. Its key is Key, the MAC of the value
+// in its address.
+type Ticket struct {
+	Key        string
+	URL, Flow  secret.String // where it leads, and the flow value to set there
+	ExpiresAt  time.Time
+	Generation uint64
+}
+
+// Link says which practitioner a person of a platform is. Its key is Key, the MAC of platform, issuer and subject.
+type Link struct {
+	Key, Platform, Issuer, Subject, Practitioner, FHIRUser string
+	CreatedAt                                              time.Time
+	Generation                                             uint64
+}
+
+// SigningKey signs client assertions for one platform, or for its service ("ID/service"). Its key is Platform + "/" + ID;
+// ID is its kid. It is published from CreatedAt until RetireAt (zero: no end) and signs from SignsFrom on, until a later one
+// does.
+type SigningKey struct {
+	ID, Platform, Algorithm        string
+	Private                        secret.String // PKCS #8, base64
+	CreatedAt, SignsFrom, RetireAt time.Time
+	Generation                     uint64
+}
+
+// ServerPin is the metadata document of a discovered server that is believed. Its key is Platform.
+type ServerPin struct {
+	Platform, Base, ETag, Document string
+	FetchedAt, CheckedAt           time.Time
+	Generation                     uint64
 }
