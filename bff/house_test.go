@@ -31,12 +31,15 @@ var mayImport = map[string]string{
 	"bff/config":   "bff/platform bff/oauth bff/throttle bff/secret",
 	"bff/tokens":   "bff/vault bff/oauth bff/platform bff/throttle bff/audit bff/secret",
 	"bff/connect":  "bff/tokens bff/session bff/vault bff/oauth bff/platform bff/audit bff/secret",
-	"bff/proxy":    "bff/tokens bff/throttle bff/platform bff/vault bff/audit bff/secret",
+	"bff/keys":     "bff/vault bff/platform bff/oauth bff/secret",
+	"bff/control":  "bff/secret",
+	"bff/service":  "bff/tokens bff/platform bff/oauth bff/audit bff/secret",
+	"bff/proxy":    "bff/tokens bff/service bff/throttle bff/platform bff/vault bff/audit bff/secret",
 	"bff": "bff/secret bff/throttle bff/audit bff/oauth bff/vault bff/platform bff/account bff/session bff/config bff/tokens " +
-		"bff/connect bff/proxy bff/events web shared app app/words",
+		"bff/connect bff/proxy bff/events bff/keys bff/control bff/service web shared app app/words",
 	"bff/check":  "shared bff/config bff/platform bff/oauth bff/account bff/audit bff/vault bff/secret",
 	"bff/demo":   "bff bff/sandbox bff/account bff/config bff/platform bff/secret",
-	"cmd/locum":  "bff/config bff bff/check bff/demo bff/account bff/audit bff/vault bff/oauth bff/platform bff/secret bff/tokens",
+	"cmd/locum":  "bff/config bff bff/check bff/demo bff/account bff/audit bff/vault bff/oauth bff/platform bff/secret bff/tokens bff/keys bff/control",
 	"cmd/wasm":   "app",
 	"cmd/assets": "",
 	// cmd/wasm/nethttp stands in for net/http in the browser half, by overlay: nothing imports it.
