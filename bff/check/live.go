@@ -109,7 +109,7 @@ func (q question) metadata(ctx context.Context) bool {
 		return false
 	}
 	q.clock(m)
-	if m.Server.Issuer != q.Server.Issuer {
+	if m.Server().Issuer != q.Server.Issuer {
 		q.find(Error, "live.issuer", "issuer", "the server calls itself by another issuer, so every token would be refused", "write the issuer exactly as the realm's metadata has it")
 		return true
 	}
@@ -124,12 +124,12 @@ func (q question) endpoints(m oauth.Metadata) {
 		name, ours, theirs string
 		required           bool
 	}{
-		{"authorization", q.Server.Authorization, m.Server.Authorization, true},
-		{"token", q.Server.Token, m.Server.Token, true},
-		{"key set", q.Server.JWKS, m.Server.JWKS, true},
-		{"revocation", q.Server.Revocation, m.Server.Revocation, false},
-		{"introspection", q.Server.Introspection, m.Server.Introspection, false},
-		{"end session", q.Server.EndSession, m.Server.EndSession, false},
+		{"authorization", q.Server.Authorization, m.Server().Authorization, true},
+		{"token", q.Server.Token, m.Server().Token, true},
+		{"key set", q.Server.JWKS, m.Server().JWKS, true},
+		{"revocation", q.Server.Revocation, m.Server().Revocation, false},
+		{"introspection", q.Server.Introspection, m.Server().Introspection, false},
+		{"end session", q.Server.EndSession, m.Server().EndSession, false},
 	} {
 		if e.ours != e.theirs && (e.required || e.theirs != "") {
 			q.find(Error, "live.endpoint", "issuer", "the server's "+e.name+" endpoint is not "+e.ours, "ask "+q.Name+" whether its endpoints have moved; this version of Locum knows the documented ones")
@@ -139,7 +139,7 @@ func (q question) endpoints(m oauth.Metadata) {
 
 // promises are what Locum relies on: iss in every answer (RFC 9207 §3), S256 (RFC 8414 §2), and the secret in the form.
 func (q question) promises(m oauth.Metadata) {
-	if q.Server.RequireIss && !m.Server.RequireIss {
+	if q.Server.RequireIss && !m.Server().RequireIss {
 		q.find(Error, "live.iss", "issuer", "the server does not promise iss in its authorization responses, and Locum refuses one without it", "ask "+q.Name+" to turn it on for the realm")
 	}
 	if !slices.Contains(m.ChallengeMethods, "S256") {

@@ -4,42 +4,14 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
-	"net/url"
-	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"locum/bff/secret"
 )
-
-// Server is one authorization server, all of it configured: nothing is discovered at run time, so a tampered metadata
-// document cannot move an endpoint. Issuer, Authorization, Token and JWKS are required; an empty Revocation,
-// Introspection or EndSession means that the server has none.
-type Server struct {
-	Issuer        string
-	Authorization string
-	Token         string
-	Revocation    string
-	Introspection string
-	EndSession    string
-	JWKS          string
-	// RequireIss says that the server promises iss in every authorization response, so that an answer without it is
-	// refused (RFC 9207 §2.4).
-	RequireIss bool
-}
-
-// AcceptsIss says whether an authorization response with this iss ("" when it had none) can come from the server.
-// The comparison is of plain strings, without any normalisation (RFC 9207 §2.4).
-func (s Server) AcceptsIss(iss string) bool {
-	if iss == "" {
-		return !s.RequireIss
-	}
-	return iss == s.Issuer
-}
 
 // DialFunc opens a connection; it is where the address actually dialled is judged.
 type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -49,16 +21,20 @@ type ClientConfig struct {
 	Server      Server
 	ID          string
 	RedirectURI string
-	// Secret is asked before each request, so that a rotated secret needs no restart.
+	Auth        Auth
+	// Secret and Key are asked before each request, so that a rotated secret or key needs no restart. Auth says which of
+	// them is needed; the other is never asked.
 	Secret  func() (secret.String, error)
+	Key     func() (SigningKey, error)
 	Dial    DialFunc
 	Timeout time.Duration // of one request from dialling to the last byte; zero: 10 s
 }
 
-// Client is one confidential client, authenticating by client_secret_post ("Jane guide, Step 3"). It is safe for
-// concurrent use and must be closed.
+// Client is one registered client, authenticating in the one way that its Auth says. It is safe for concurrent use and
+// must be closed.
 type Client struct {
 	config ClientConfig
+	server atomic.Pointer[Server] // its config's, or the one given to Use; never nil
 	// wire is a transport and no http.Client: it knows no redirect, so an endpoint that redirects gives an answer like any
 	// other and never a new destination (RFC 9700 §4.12), and no cookies.
 	wire *http.Transport
@@ -85,19 +61,25 @@ var ErrClosed = errors.New("oauth client is closed")
 
 // NewClient makes a client without touching the network. It refuses endpoints that are not https, except http on a
 // literal loopback address (localhost too, where only browsers go), and endpoints with user information, a query or a
-// fragment (RFC 6749 §3.1, §3.2).
+// fragment (RFC 6749 §3.1, §3.2). A config whose Server has no endpoints waits for Use.
 func NewClient(config ClientConfig) (*Client, error) {
 	if err := config.check(); err != nil {
 		return nil, err
 	}
+	return open(config), nil
+}
+
+// open makes a client of a config that is good enough for what it will be used for.
+func open(config ClientConfig) *Client {
 	if config.Timeout <= 0 {
 		config.Timeout = defaultTimeout
 	}
 	c := &Client{config: config}
+	c.server.Store(&config.Server)
 	c.life, c.end = context.WithCancel(context.Background())
 	c.wire = c.transport()
 	c.keys = &keySet{client: c}
-	return c, nil
+	return c
 }
 
 // Close ends all requests, waits for them and closes every connection.
@@ -197,62 +179,3 @@ type dialError struct{ err error }
 func (e *dialError) Error() string { return e.err.Error() }
 
 func (e *dialError) Unwrap() error { return e.err }
-
-func (c ClientConfig) check() error {
-	switch {
-	case c.ID == "":
-		return errors.New("oauth client: no client id")
-	case c.Secret == nil:
-		return errors.New("oauth client: no source of the client secret")
-	case c.Dial == nil:
-		return errors.New("oauth client: no dial function")
-	}
-	s := c.Server
-	for _, e := range []struct {
-		name, url string
-		optional  bool
-		browser   bool // the browser goes there, not this client
-	}{
-		{name: "issuer", url: s.Issuer}, {name: "authorization endpoint", url: s.Authorization},
-		{name: "token endpoint", url: s.Token}, {name: "jwks", url: s.JWKS},
-		{name: "redirect uri", url: c.RedirectURI, browser: true},
-		{name: "revocation endpoint", url: s.Revocation, optional: true},
-		{name: "introspection endpoint", url: s.Introspection, optional: true},
-		{name: "end session endpoint", url: s.EndSession, optional: true, browser: true},
-	} {
-		if e.url == "" && e.optional {
-			continue
-		}
-		if err := checkURL(e.url, e.browser); err != nil {
-			return fmt.Errorf("oauth client: %s: %w", e.name, err)
-		}
-	}
-	return nil
-}
-
-// checkURL accepts https URLs, and http ones of this machine: at a literal loopback address, or, where only a browser goes,
-// localhost, which browsers never resolve elsewhere.
-func checkURL(raw string, browser bool) error {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil:
-		return errors.New("not a URL")
-	case u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.Opaque != "" || !isPort(u.Port()):
-		return errors.New("not a plain absolute URL")
-	case u.Scheme == "https", u.Scheme == "http" && (isLoopback(u.Hostname()) || browser && u.Hostname() == "localhost"):
-		return nil
-	}
-	return errors.New("not https (http is for loopback only)")
-}
-
-// isLoopback says whether host is a literal loopback address.
-func isLoopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
-}
-
-// isPort says whether s is a port number, or nothing.
-func isPort(s string) bool {
-	n, err := strconv.ParseUint(s, 10, 16)
-	return s == "" || err == nil && n > 0
-}

@@ -51,7 +51,7 @@ func TestClockAbuse(t *testing.T) {
 				}
 				json.NewEncoder(w).Encode(object{"keys": []object{jwk(key, "k1")}})
 			}))
-			if _, err := client.Refresh(t.Context(), secret.New("r")); err != nil {
+			if _, err := client.Refresh(t.Context(), secret.New("r"), nil); err != nil {
 				t.Fatal(err)
 			}
 			if got := client.ClockOffset(); (got - c.offset).Abs() > 5*time.Second {
@@ -99,7 +99,7 @@ func TestT046ServerClock(t *testing.T) {
 				}
 				json.NewEncoder(w).Encode(object{"keys": []object{jwk(key, "k1")}})
 			}))
-			if _, err := client.Refresh(t.Context(), secret.New("r")); err != nil {
+			if _, err := client.Refresh(t.Context(), secret.New("r"), nil); err != nil {
 				t.Fatal(err)
 			}
 			now := time.Now().Add(c.ahead).Unix()
@@ -133,7 +133,7 @@ func TestT088LogoutEndsByThisClock(t *testing.T) {
 			w.Header().Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
 			json.NewEncoder(w).Encode(object{"keys": []object{jwk(key, "k1")}})
 		}))
-		if _, err := client.Refresh(t.Context(), secret.New("r")); err != nil {
+		if _, err := client.Refresh(t.Context(), secret.New("r"), nil); err != nil {
 			t.Fatal(err)
 		}
 		at := time.Now().Add(ahead).Unix()

@@ -44,7 +44,8 @@ func (e *TransportError) Error() string {
 func (e *TransportError) Unwrap() error { return e.Err }
 
 var (
-	// ErrSecret says that a request was not sent because the client secret could not be read or is empty.
+	// ErrSecret says that a request was not sent because the client secret could not be read or is empty, or because there
+	// is no key to sign with: the client cannot authenticate.
 	ErrSecret = errors.New("no client secret")
 	// ErrTooLarge says that an answer was larger than 64 kB.
 	ErrTooLarge = errors.New("answer too large")
@@ -57,7 +58,7 @@ var (
 // Exchange redeems an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5). The error is a *TransportError, or wraps
 // ErrSecret; any complete answer, whatever its status, is an Answer. The request is sent at most once.
 func (c *Client) Exchange(ctx context.Context, code, verifier secret.String) (Answer, error) {
-	return c.post(ctx, c.config.Server.Token, url.Values{
+	return c.token(ctx, url.Values{
 		"grant_type":    {"authorization_code"},
 		"code":          {code.Reveal()},
 		"code_verifier": {verifier.Reveal()},
@@ -65,27 +66,44 @@ func (c *Client) Exchange(ctx context.Context, code, verifier secret.String) (An
 	})
 }
 
-// Refresh trades a refresh token for new tokens (RFC 6749 §6), asking for the scopes it already has. Errors as
-// Exchange.
-func (c *Client) Refresh(ctx context.Context, refresh secret.String) (Answer, error) {
-	return c.post(ctx, c.config.Server.Token, url.Values{
-		"grant_type":    {"refresh_token"},
-		"refresh_token": {refresh.Reveal()},
-	})
+// Refresh trades a refresh token for new tokens (RFC 6749 §6). No scopes ask for those that it already has; some ask for
+// a part of them, which is how athenahealth wants it ("athenahealth guide, Refresh a Token"). Errors as Exchange.
+func (c *Client) Refresh(ctx context.Context, refresh secret.String, scopes []string) (Answer, error) {
+	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh.Reveal()}}
+	if len(scopes) > 0 {
+		form.Set("scope", strings.Join(scopes, " "))
+	}
+	return c.token(ctx, form)
+}
+
+// ClientCredentials asks for a token of the client's own (RFC 6749 §4.4), for these scopes, of which there must be some
+// ("athenahealth guide, Input Parameters"). A client without a credential gets none. Errors as Exchange.
+func (c *Client) ClientCredentials(ctx context.Context, scopes []string) (Answer, error) {
+	switch {
+	case c.config.Auth.Method == AuthNone:
+		return Answer{}, fmt.Errorf("a public client has no token of its own: %w", ErrSecret)
+	case len(scopes) == 0:
+		return Answer{}, &TransportError{Err: errors.New("no scope to ask for")}
+	}
+	return c.token(ctx, url.Values{"grant_type": {"client_credentials"}, "scope": {strings.Join(scopes, " ")}})
 }
 
 // Revoke asks the server to forget a token; hint is "refresh_token", "access_token" or "" (RFC 7009 §2.1). Nil means
 // that it answered 200, which it also does for a token that it did not know (§2.2). Otherwise the error is a
 // *ResponseError, a *TransportError, or wraps ErrSecret or ErrNoEndpoint.
 func (c *Client) Revoke(ctx context.Context, token secret.String, hint string) error {
-	if c.config.Server.Revocation == "" {
+	server, err := c.known()
+	switch {
+	case err != nil:
+		return err
+	case server.Revocation == "":
 		return fmt.Errorf("revocation: %w", ErrNoEndpoint)
 	}
 	form := url.Values{"token": {token.Reveal()}}
 	if hint != "" {
 		form.Set("token_type_hint", hint)
 	}
-	answer, err := c.post(ctx, c.config.Server.Revocation, form)
+	answer, err := c.post(ctx, server, server.Revocation, form)
 	if err != nil {
 		return err
 	}
@@ -95,36 +113,43 @@ func (c *Client) Revoke(ctx context.Context, token secret.String, hint string) e
 	return nil
 }
 
+// token sends one request to the token endpoint.
+func (c *Client) token(ctx context.Context, form url.Values) (Answer, error) {
+	server, err := c.known()
+	if err != nil {
+		return Answer{}, err
+	}
+	return c.post(ctx, server, server.Token, form)
+}
+
 // post sends one authenticated form. GetBody is removed, because with it net/http repeats a request on a fresh
 // connection when a kept one turns out to be dead: whether to repeat is the caller's decision alone.
-func (c *Client) post(ctx context.Context, endpoint string, form url.Values) (Answer, error) {
-	key, err := c.config.Secret()
+func (c *Client) post(ctx context.Context, server Server, endpoint string, form url.Values) (Answer, error) {
+	header, err := c.authenticate(server, form)
 	if err != nil {
-		return Answer{}, fmt.Errorf("%w: %w", ErrSecret, err)
+		return Answer{}, err
 	}
-	if key.Empty() {
-		return Answer{}, ErrSecret
-	}
-	form.Set("client_id", c.config.ID)
-	form.Set("client_secret", key.Reveal())
 	request, err := http.NewRequest(http.MethodPost, endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
 		return Answer{}, &TransportError{Err: errors.New("request cannot be built")}
 	}
 	request.GetBody = nil
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	answer, date, err := c.do(ctx, request)
+	if header != "" {
+		request.Header.Set("Authorization", header)
+	}
+	answer, headers, err := c.do(ctx, request)
 	if err == nil && answer.Status == http.StatusOK { // a gateway's page of errors may come out of a cache
-		c.clock.learn(date, answer.ReceivedAt)
+		c.clock.learn(headers.Get("Date"), answer.ReceivedAt)
 	}
 	return answer, err
 }
 
-// do sends a request within the client's deadline and reads its whole answer; date is the answer's Date header.
-func (c *Client) do(ctx context.Context, request *http.Request) (answer Answer, date string, err error) {
+// do sends a request within the client's deadline and reads its whole answer.
+func (c *Client) do(ctx context.Context, request *http.Request) (answer Answer, headers http.Header, err error) {
 	ctx, end, err := c.begin(ctx)
 	if err != nil {
-		return Answer{}, "", err
+		return Answer{}, nil, err
 	}
 	defer end()
 	var sent atomic.Bool
@@ -136,24 +161,24 @@ func (c *Client) do(ctx context.Context, request *http.Request) (answer Answer, 
 	request.Header.Set("User-Agent", "Locum")
 	response, err := c.wire.RoundTrip(request.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
-		return Answer{}, "", &TransportError{Sent: sent.Load(), Err: cause(overdue(ctx, err), sent.Load())}
+		return Answer{}, nil, &TransportError{Sent: sent.Load(), Err: cause(overdue(ctx, err), sent.Load())}
 	}
 	defer response.Body.Close()
 	if response.StatusCode < http.StatusOK { // 101: what follows is no HTTP, and nobody asked to switch
-		return Answer{}, "", &TransportError{Sent: true, Err: errAnswer}
+		return Answer{}, nil, &TransportError{Sent: true, Err: errAnswer}
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
 	switch {
 	case err != nil:
-		return Answer{}, "", &TransportError{Sent: true, Err: cause(overdue(ctx, err), true)}
+		return Answer{}, nil, &TransportError{Sent: true, Err: cause(overdue(ctx, err), true)}
 	case len(body) > maxBody:
-		return Answer{}, "", &TransportError{Sent: true, Err: ErrTooLarge}
+		return Answer{}, nil, &TransportError{Sent: true, Err: ErrTooLarge}
 	}
 	answer = Answer{Status: response.StatusCode, Body: secret.New(string(body)), ReceivedAt: time.Now()}
 	if after := response.Header.Get("Retry-After"); len(after) <= 64 {
 		answer.RetryAfter = after
 	}
-	return answer, response.Header.Get("Date"), nil
+	return answer, response.Header, nil
 }
 
 // errAnswer, errHandshake and errPlain stand for every error of net/http and crypto/tls about what a server said, since

@@ -77,7 +77,7 @@ func TestT027RequestShapes(t *testing.T) {
 			return client.Exchange(t.Context(), secret.New("c&d"), secret.New("v"))
 		}, "/token", url.Values{"grant_type": {"authorization_code"}, "code": {"c&d"}, "code_verifier": {"v"},
 			"redirect_uri": {"https://locum.example.org/connect/jane/callback"}}},
-		{"refresh", func() (oauth.Answer, error) { return client.Refresh(t.Context(), secret.New("r+1")) },
+		{"refresh", func() (oauth.Answer, error) { return client.Refresh(t.Context(), secret.New("r+1"), nil) },
 			"/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"r+1"}}},
 		{"revoke", func() (oauth.Answer, error) {
 			return oauth.Answer{Status: 200, Body: secret.New(`{"raw":true}`), ReceivedAt: time.Now()},
@@ -117,7 +117,7 @@ func TestAnyCompleteAnswerIsAnAnswer(t *testing.T) {
 	})
 	client := newClient(t, base, nil)
 	for _, status = range []int{200, 301, 302, 307, 308, 400, 401, 500, 503} {
-		answer, err := client.Refresh(t.Context(), secret.New("r"))
+		answer, err := client.Refresh(t.Context(), secret.New("r"), nil)
 		<-requests
 		if err != nil || answer.Status != status || answer.Body.Reveal() != "body" {
 			t.Errorf("%d: %v %v", status, answer.Status, err)
@@ -158,7 +158,7 @@ func TestNoSecretNothingSent(t *testing.T) {
 		"unreadable": func() (secret.String, error) { return secret.String{}, errors.New("vault is closed") },
 	} {
 		client := newClient(t, base, func(c *oauth.ClientConfig) { c.Secret = source })
-		if _, err := client.Refresh(t.Context(), secret.New("r")); !errors.Is(err, oauth.ErrSecret) {
+		if _, err := client.Refresh(t.Context(), secret.New("r"), nil); !errors.Is(err, oauth.ErrSecret) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -231,7 +231,7 @@ func TestTransportErrors(t *testing.T) {
 			t.Parallel()
 			client := newClient(t, c.base, func(c *oauth.ClientConfig) { c.Timeout = 300 * time.Millisecond })
 			begun := time.Now()
-			_, err := client.Refresh(t.Context(), secret.New("refresh-token-value"))
+			_, err := client.Refresh(t.Context(), secret.New("refresh-token-value"), nil)
 			var transport *oauth.TransportError
 			if !errors.As(err, &transport) || transport.Sent != c.sent {
 				t.Fatalf("error %#v", err)
@@ -259,14 +259,14 @@ func TestCallerWhoLeaves(t *testing.T) {
 		<-arrived
 		cancel()
 	}()
-	_, err := client.Refresh(ctx, secret.New("r"))
+	_, err := client.Refresh(ctx, secret.New("r"), nil)
 	var transport *oauth.TransportError
 	if !errors.As(err, &transport) || !transport.Sent || !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = client.Refresh(cancelled, secret.New("r"))
+	_, err = client.Refresh(cancelled, secret.New("r"), nil)
 	if !errors.As(err, &transport) || transport.Sent {
 		t.Errorf("with a context that has ended: %v", err)
 	}
@@ -294,10 +294,10 @@ func TestOneWireAttempt(t *testing.T) {
 		}
 	})
 	client := newClient(t, base, nil)
-	if _, err := client.Refresh(t.Context(), secret.New("first")); err != nil {
+	if _, err := client.Refresh(t.Context(), secret.New("first"), nil); err != nil {
 		t.Fatal(err)
 	}
-	_, err := client.Refresh(t.Context(), secret.New("second"))
+	_, err := client.Refresh(t.Context(), secret.New("second"), nil)
 	var transport *oauth.TransportError
 	if !errors.As(err, &transport) || !transport.Sent {
 		t.Fatalf("error %v", err)
@@ -323,7 +323,7 @@ func TestT116RestOfAnAnswer(t *testing.T) {
 		io.Copy(io.Discard, conn) // until the client closes
 	})
 	client := newClient(t, base, nil)
-	answer, err := client.Refresh(t.Context(), secret.New("old"))
+	answer, err := client.Refresh(t.Context(), secret.New("old"), nil)
 	if err != nil || answer.Body.Reveal() != body[:20] {
 		t.Fatalf("error %v", err)
 	}
@@ -344,7 +344,7 @@ func TestCloseEndsRequests(t *testing.T) {
 	client := newClient(t, base, nil)
 	failed := make(chan error, 1)
 	go func() {
-		_, err := client.Refresh(context.Background(), secret.New("r"))
+		_, err := client.Refresh(context.Background(), secret.New("r"), nil)
 		failed <- err
 	}()
 	<-arrived
@@ -353,7 +353,7 @@ func TestCloseEndsRequests(t *testing.T) {
 	if err := <-failed; !errors.As(err, &transport) || !transport.Sent {
 		t.Errorf("the request in flight ended with %v", err)
 	}
-	_, err := client.Refresh(t.Context(), secret.New("r"))
+	_, err := client.Refresh(t.Context(), secret.New("r"), nil)
 	if !errors.Is(err, oauth.ErrClosed) || !errors.As(err, &transport) || transport.Sent {
 		t.Errorf("after Close: %v", err)
 	}

@@ -74,7 +74,7 @@ func stranger(t *testing.T, client *oauth.Client) map[string]error {
 	}
 	all := make(chan ended, 3)
 	go func() {
-		answer, err := client.Refresh(t.Context(), secret.New("refresh-token-value"))
+		answer, err := client.Refresh(t.Context(), secret.New("refresh-token-value"), nil)
 		if err == nil {
 			_, err = oauth.ParseToken(answer)
 		}
@@ -291,7 +291,7 @@ func TestT032AfterAHostileAnswer(t *testing.T) {
 	})
 	client := newClient(t, base, func(c *oauth.ClientConfig) { c.Server.Issuer, c.Timeout = testIssuer, 250*time.Millisecond })
 	for range 40 { // more than there may be connections to one host
-		if _, err := client.Refresh(t.Context(), secret.New("r")); err == nil {
+		if _, err := client.Refresh(t.Context(), secret.New("r"), nil); err == nil {
 			t.Fatal("no error")
 		}
 	}

@@ -31,14 +31,18 @@ type Introspection struct {
 // The error is a *ResponseError, a *TransportError, or wraps ErrMalformed, ErrSecret or ErrNoEndpoint; none of them says
 // anything about the token.
 func (c *Client) Introspect(ctx context.Context, token secret.String, hint string) (Introspection, error) {
-	if c.config.Server.Introspection == "" {
+	server, err := c.known()
+	switch {
+	case err != nil:
+		return Introspection{}, err
+	case server.Introspection == "":
 		return Introspection{}, fmt.Errorf("introspection: %w", ErrNoEndpoint)
 	}
 	form := url.Values{"token": {token.Reveal()}}
 	if hint != "" {
 		form.Set("token_type_hint", hint)
 	}
-	answer, err := c.post(ctx, c.config.Server.Introspection, form)
+	answer, err := c.post(ctx, server, server.Introspection, form)
 	if err != nil {
 		return Introspection{}, err
 	}

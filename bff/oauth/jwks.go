@@ -27,6 +27,7 @@ type keySet struct {
 	courted time.Time                 // start of the last attempt for a stranger's token
 	last    error                     // of the last attempt
 	flight  chan struct{}             // closed when the attempt under way ends; nil when none is
+	epoch   int                       // counts forget: what an attempt from before brings is not kept
 }
 
 const (
@@ -49,6 +50,7 @@ const (
 var (
 	errUnknownKey = errors.New("the server has no such signing key")
 	errNoKeys     = errors.New("the server's signing keys cannot be read")
+	errMoved      = errors.New("the server has moved meanwhile")
 )
 
 // key is the public key named kid. Errors: errUnknownKey; errNoKeys wrapped around the reason; ctx's own.
@@ -138,7 +140,7 @@ func (s *keySet) launch(ctx context.Context, counts bool) (<-chan struct{}, erro
 	if err := s.client.enter(); err != nil {
 		return nil, err
 	}
-	flight := make(chan struct{})
+	flight, epoch := make(chan struct{}), s.epoch
 	s.flight = flight
 	go func() {
 		defer s.client.flying.Done()
@@ -150,8 +152,11 @@ func (s *keySet) launch(ctx context.Context, counts bool) (<-chan struct{}, erro
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.flight, s.last = nil, err
-		if counts {
+		if s.flight = nil; s.epoch != epoch {
+			s.last = errMoved
+			return
+		}
+		if s.last = err; counts {
 			s.tried = time.Now()
 		}
 		if err == nil {
@@ -161,9 +166,25 @@ func (s *keySet) launch(ctx context.Context, counts bool) (<-chan struct{}, erro
 	return flight, nil
 }
 
+// forget drops every key: they were another server's.
+func (s *keySet) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys, s.last, s.epoch = nil, nil, s.epoch+1
+	s.fetched, s.tried, s.courted = time.Time{}, time.Time{}, time.Time{}
+}
+
 // fetchKeys reads the server's key set once.
 func (c *Client) fetchKeys(ctx context.Context) ([]byte, error) {
-	request, err := http.NewRequest(http.MethodGet, c.config.Server.JWKS, nil)
+	server, err := c.known()
+	if err != nil {
+		return nil, err
+	}
+	at := server.JWKS
+	if server.KeysByClient {
+		at += "?client_id=" + escape(c.config.ID)
+	}
+	request, err := http.NewRequest(http.MethodGet, at, nil)
 	if err != nil {
 		return nil, err
 	}

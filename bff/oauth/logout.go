@@ -98,14 +98,18 @@ func ParseLogoutForm(body string) (secret.String, error) {
 // end-session endpoint does for an authenticated client. idToken may be empty. Nil means that it said so: the login is over, or
 // was over before. Errors as Revoke.
 func (c *Client) EndSession(ctx context.Context, refresh, idToken secret.String) error {
-	if c.config.Server.EndSession == "" {
+	server, err := c.known()
+	switch {
+	case err != nil:
+		return err
+	case server.EndSession == "":
 		return fmt.Errorf("end session: %w", ErrNoEndpoint)
 	}
 	form := url.Values{"refresh_token": {refresh.Reveal()}}
 	if !idToken.Empty() {
 		form.Set("id_token_hint", idToken.Reveal())
 	}
-	answer, err := c.post(ctx, c.config.Server.EndSession, form)
+	answer, err := c.post(ctx, server, server.EndSession, form)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -12,25 +11,15 @@ import (
 // This file asks a server questions that change nothing there, for an operator who wants to know whether an installation
 // would work. Nothing that it learns is used to speak OAuth: the endpoints stay the configured ones.
 
-// Metadata is what a server says about itself (OpenID Connect Discovery §3, RFC 8414 §2). Server.RequireIss is
-// authorization_response_iss_parameter_supported (RFC 9207 §3). A list is nil where the document has none.
-type Metadata struct {
-	Server           Server
-	ChallengeMethods []string
-	TokenAuthMethods []string
-	ClockAhead       time.Duration // of the server against this machine, to a second; 0 where it sent no date
-	ClockSaid        bool          // it sent a date
-}
-
 // ReadMetadata reads the document that belongs to the issuer. The error is a *TransportError, a *ResponseError for any
 // status but 200, or wraps ErrMalformed.
 func (c *Client) ReadMetadata(ctx context.Context) (Metadata, error) {
-	request, err := http.NewRequest(http.MethodGet, c.config.Server.Issuer+"/.well-known/openid-configuration", nil)
+	request, err := http.NewRequest(http.MethodGet, c.Server().Issuer+"/.well-known/openid-configuration", nil)
 	if err != nil {
 		return Metadata{}, &TransportError{Err: errors.New("request cannot be built")}
 	}
 	began := time.Now()
-	answer, date, err := c.do(ctx, request)
+	answer, headers, err := c.do(ctx, request)
 	if err != nil {
 		return Metadata{}, err
 	}
@@ -38,40 +27,8 @@ func (c *Client) ReadMetadata(ctx context.Context) (Metadata, error) {
 		return Metadata{}, &ResponseError{Status: answer.Status}
 	}
 	m, err := parseMetadata([]byte(answer.Body.Reveal()))
-	if at, bad := http.ParseTime(date); bad == nil {
-		// The date has whole seconds and was put on between the request and the answer.
-		middle := began.Add(answer.ReceivedAt.Sub(began) / 2)
-		m.ClockAhead, m.ClockSaid = at.Sub(middle).Round(time.Second), true
-	}
+	m.ClockAhead, m.ClockSaid = ahead(headers.Get("Date"), began, answer.ReceivedAt)
 	return m, err
-}
-
-func parseMetadata(body []byte) (Metadata, error) {
-	all, err := parseMembers(body)
-	if err != nil {
-		return Metadata{}, err
-	}
-	var m Metadata
-	var faults []error
-	for name, to := range map[string]*string{
-		"issuer": &m.Server.Issuer, "authorization_endpoint": &m.Server.Authorization, "token_endpoint": &m.Server.Token,
-		"revocation_endpoint": &m.Server.Revocation, "introspection_endpoint": &m.Server.Introspection,
-		"end_session_endpoint": &m.Server.EndSession, "jwks_uri": &m.Server.JWKS,
-	} {
-		var fault error
-		*to, fault = all.text(name)
-		faults = append(faults, fault)
-	}
-	for name, to := range map[string]any{
-		"authorization_response_iss_parameter_supported": &m.Server.RequireIss,
-		"code_challenge_methods_supported":               &m.ChallengeMethods,
-		"token_endpoint_auth_methods_supported":          &m.TokenAuthMethods,
-	} {
-		if raw, ok := all[name]; ok && json.Unmarshal(raw, to) != nil {
-			faults = append(faults, ErrMalformed)
-		}
-	}
-	return m, errors.Join(faults...)
 }
 
 // CountKeys reads the server's key set and counts the keys that VerifyAccess could use. The error is a *TransportError,

@@ -24,11 +24,11 @@ func TestReadMetadata(t *testing.T) {
 		fits func(oauth.Metadata, error) bool
 	}{
 		{"good", 200, good, func(m oauth.Metadata, err error) bool {
-			return err == nil && m.Server == (oauth.Server{Issuer: "i", Authorization: "a", Token: "t", Revocation: "r", Introspection: "n",
+			return err == nil && m.Server() == (oauth.Server{Issuer: "i", Authorization: "a", Token: "t", Revocation: "r", Introspection: "n",
 				EndSession: "e", JWKS: "j", RequireIss: true}) && len(m.ChallengeMethods) == 2 && m.TokenAuthMethods[0] == "client_secret_post"
 		}},
 		{"what is left out stays empty", 200, `{"issuer":"i"}`, func(m oauth.Metadata, err error) bool {
-			return err == nil && m.Server == oauth.Server{Issuer: "i"} && m.ChallengeMethods == nil && m.TokenAuthMethods == nil
+			return err == nil && m.Server() == oauth.Server{Issuer: "i"} && m.ChallengeMethods == nil && m.TokenAuthMethods == nil
 		}},
 		{"not found", 404, good, func(_ oauth.Metadata, err error) bool { return errors.As(err, &refused) && refused.Status == 404 }},
 		{"a redirect is an answer", 302, "", func(_ oauth.Metadata, err error) bool { return errors.As(err, &refused) && refused.Status == 302 }},

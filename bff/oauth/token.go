@@ -16,12 +16,13 @@ import (
 )
 
 // Token is a successful token answer (RFC 6749 §5.1). ExpiresIn is always positive and at most a day;
-// RefreshExpiresIn is 0 when the server states no end, as Keycloak does for offline tokens. Refresh, ID, Scope and
-// SessionState may be empty.
+// RefreshExpiresIn is 0 when the server states no end, as Keycloak does for offline tokens. Refresh, ID, Scope,
+// SessionState and Context may be empty.
 type Token struct {
 	Access, Refresh, ID         secret.String
 	ExpiresIn, RefreshExpiresIn time.Duration
 	Scope, SessionState         string
+	Context                     LaunchContext
 }
 
 // ResponseError is a complete answer that refuses. Code is the error code of RFC 6749 §5.2, "" when the answer did not
@@ -31,6 +32,9 @@ type Token struct {
 type ResponseError struct {
 	Status                        int
 	Code, Description, RetryAfter string
+	// Policy says that athenahealth's gateway has refused the request by its policy, which its text tells from other
+	// refusals: what was asked for, and not who asked, does not fit the app's registration.
+	Policy bool
 }
 
 func (e *ResponseError) Error() string {
@@ -104,7 +108,7 @@ func ParseToken(answer Answer) (Token, error) {
 	return Token{
 		Access: secret.New(access), Refresh: secret.New(refresh), ID: secret.New(id),
 		ExpiresIn: lifetime, RefreshExpiresIn: m.refreshLifetime(),
-		Scope: scope, SessionState: session,
+		Scope: scope, SessionState: session, Context: m.launchContext(),
 	}, nil
 }
 
@@ -124,6 +128,10 @@ func parseError(answer Answer) *ResponseError {
 	if text, err := m.text("error_description"); err == nil {
 		e.Description = printable(text, 200)
 	}
+	if text, err := m.text("detailedmessage"); err == nil && e.Description == "" {
+		e.Description = printable(text, 200) // athenahealth's name of it
+	}
+	e.Policy = e.Code == "access_denied" && strings.HasPrefix(strings.ToLower(e.Description), "policy evaluation failed")
 	return e
 }
 

@@ -282,7 +282,7 @@ func TestT030NoTLS(t *testing.T) {
 			})
 			w := &wire{to: strings.TrimPrefix(base, "http://")}
 			client := newClient(t, "https://iam.test", func(c *oauth.ClientConfig) { c.Dial, c.Timeout = w.dial, 500*time.Millisecond })
-			_, err := client.Refresh(t.Context(), secret.New("refresh-token-value"))
+			_, err := client.Refresh(t.Context(), secret.New("refresh-token-value"), nil)
 			var transport *oauth.TransportError
 			if !errors.As(err, &transport) || transport.Sent || strings.Contains(err.Error(), "quoted") {
 				t.Errorf("error %v", err)

@@ -170,7 +170,7 @@ func (c *Client) signed(ctx context.Context, token secret.String, kind string, f
 	switch {
 	case err != nil:
 		return Claims{}, &TokenError{Code: TokenMalformed, Err: err}
-	case claims.Issuer != c.config.Server.Issuer:
+	case claims.Issuer != c.Server().Issuer:
 		return Claims{}, &TokenError{Code: TokenIssuer}
 	case !now.Before(claims.Expiry.Add(clockSkew)):
 		return Claims{}, &TokenError{Code: TokenExpired}

@@ -135,7 +135,7 @@ func (r *rig) refresh(t *testing.T) error {
 	t.Helper()
 	live, err := r.registry.Get("jane")
 	must(t, err)
-	_, err = live.OAuth.Refresh(t.Context(), secret.New("SBX-refresh"))
+	_, err = live.OAuth.Refresh(t.Context(), secret.New("SBX-refresh"), nil)
 	return err
 }
 

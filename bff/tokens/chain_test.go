@@ -20,7 +20,7 @@ func (b *bench) behindBack(id string) oauth.Answer {
 	b.t.Helper()
 	live, err := b.platforms.Get(jane)
 	must(b.t, err)
-	answer, err := live.OAuth.Refresh(context.Background(), b.record(id).Refresh)
+	answer, err := live.OAuth.Refresh(context.Background(), b.record(id).Refresh, nil)
 	must(b.t, err)
 	if answer.Status != 200 {
 		b.t.Fatalf("the sandbox answered %d", answer.Status)

@@ -135,7 +135,7 @@ func (k *Keeper) send(h *held, c *vault.Connection, live *platform.Live, steps [
 		return oauth.Answer{}, k.unstored(h, err)
 	}
 	*c, h.sent = intent, now
-	answer, err := live.OAuth.Refresh(context.Background(), c.Refresh) // its own deadline is wireDeadline
+	answer, err := live.OAuth.Refresh(context.Background(), c.Refresh, nil) // its own deadline is wireDeadline
 	k.heard(h, live, answer, err)
 	if err == nil {
 		return answer, k.keepRaw(h, c, answer)

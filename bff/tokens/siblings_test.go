@@ -45,7 +45,7 @@ func (f family) theft() {
 	live, err := f.platforms.Get(jane)
 	must(f.t, err)
 	for range 2 {
-		_, err := live.OAuth.Refresh(context.Background(), stolen)
+		_, err := live.OAuth.Refresh(context.Background(), stolen, nil)
 		must(f.t, err)
 	}
 }
