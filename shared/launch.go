@@ -14,13 +14,15 @@ type LaunchRequest struct {
 	Launch      string `json:"launch"`
 	ClientState string `json:"client_state"`
 	// Clinic is the address of the practice, where the platform has several and the practitioner chose.
-	Clinic string `json:"clinic,omitempty"`
+	Clinic string   `json:"clinic,omitempty"`
+	Scopes []string `json:"scopes,omitempty"` // on top of what is configured for launches
 }
 
 // LinkRequest is the body of POST /api/v1/launch/link: the person who signed in at the platform is the practitioner who is
-// signed in here.
+// signed in here. Decline says the opposite: what the platform gave is given back.
 type LinkRequest struct {
 	ClientState string `json:"client_state"`
+	Decline     bool   `json:"decline,omitempty"`
 }
 
 // LaunchInfo is the answer of GET /api/v1/launch/{launch}: who asks to open Locum.

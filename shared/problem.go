@@ -69,6 +69,8 @@ const (
 	OutcomePending         Code = "pending"          // the attempt is still open: nothing came back yet
 	OutcomeLinkNeeded      Code = "link_needed"      // the person at the platform is not known here yet: to be confirmed
 	OutcomeLinkedElsewhere Code = "linked_elsewhere" // the person at the platform is another practitioner here
+	OutcomeSignInReady     Code = "sign_in_ready"    // the person at the platform is known here: to be confirmed before signing in
+	OutcomeLaunchRefused   Code = "launch_refused"   // an EHR's launch that no platform of ours can have made
 )
 
 // OutcomeCodes is the closed list of codes that the outcome page may be asked to explain.
@@ -76,4 +78,5 @@ var OutcomeCodes = []Code{
 	OutcomeConnected, OutcomeDenied, OutcomeTryAgain, OutcomeExpired, OutcomeUnknownAttempt, OutcomeOtherBrowser,
 	OutcomeSessionEnded, OutcomeMixUp, OutcomePlatformRefused, OutcomeExchangeFailed, OutcomeWrongClinic,
 	OutcomeWrongPerson, OutcomeBadToken, OutcomeMisconfigured, OutcomeUnavailable, OutcomePending,
+	OutcomeLinkNeeded, OutcomeLinkedElsewhere, OutcomeSignInReady, OutcomeLaunchRefused,
 }

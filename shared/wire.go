@@ -93,9 +93,11 @@ type ConnectAnswer struct {
 	TicketURL        string `json:"ticket_url,omitempty"`
 }
 
-// OutcomeRequest is the body of POST /api/v1/connect/outcome.
+// OutcomeRequest is the body of POST /api/v1/connect/outcome. SignIn agrees to be signed in as the practitioner whom the
+// answer before named, by their id.
 type OutcomeRequest struct {
 	ClientState string `json:"client_state"`
+	SignIn      string `json:"sign_in,omitempty"`
 }
 
 // Outcome is how the attempt that this tab began has ended.
@@ -105,6 +107,14 @@ type Outcome struct {
 	Platform   string  `json:"platform,omitempty"`
 	Clinic     string  `json:"clinic,omitempty"`
 	Context    Context `json:"context"`
+	// Kind is "ehr" or "standalone" where it was launched (SMART App Launch 2.2); "" else.
+	Kind string `json:"kind,omitempty"`
+	// Person is the person at the platform, as far as it was told: "Practitioner/a-195900.Provider-1". It stands where the
+	// page has to ask whether this is the practitioner.
+	Person string `json:"person,omitempty"`
+	// SignsIn is whom this browser would be signed in as; nobody is, until the page has said so and asks for it.
+	SignsIn *Practitioner `json:"signs_in,omitempty"`
+	Framed  bool          `json:"framed,omitempty"` // begun inside an EHR's page
 }
 
 // States of a connection.

@@ -125,7 +125,9 @@ var english = Words{
 		Offer:       "Nobody has an account here yet.", Open: "Create the first account",
 		Refused: englishRefused,
 	},
-	Callback: Callback{Title: "Connecting your clinic", Back: "Back to Locum"},
+	Callback: Callback{Title: "Connecting your clinic", Back: "Back to Locum",
+		Done: "You can close this window", DoneText: "Locum goes on in the page where you began.",
+		Leaving: "On to your clinic’s platform", LeavingText: "If nothing happens by itself, press the button.", GoOn: "Go on"},
 	Unbuilt: Unbuilt{
 		Title: "Locum is not built yet", Text: "The browser’s half is missing. Run “make” in the source directory, then start Locum again.",
 	},

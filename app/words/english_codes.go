@@ -66,6 +66,13 @@ var englishOutcomes = Explained{
 		"The platform refuses Locum itself. Whoever runs this Locum has to repair its configuration.", "Back to today"}},
 	{shared.OutcomeUnavailable, Say{"The platform does not answer", "Your clinic’s platform cannot be reached right now. Nothing was connected.", "Try again"}},
 	{shared.OutcomePending, Say{"Not finished yet", "The sign-in at your clinic’s platform is still open, perhaps in another tab.", "Start again"}},
+	{shared.OutcomeLinkNeeded, Say{"Is this you?",
+		"The record system named a person whom Locum does not know yet. Sign in to Locum, then say whether this is you.", "Go on"}},
+	{shared.OutcomeLinkedElsewhere, Say{"That is somebody else here",
+		"The account you used in the record system belongs to another practitioner in Locum, so nothing was changed. Sign out of Locum and open it again, use your own account there, or ask whoever runs this Locum to take the link away.", "Back to today"}},
+	{shared.OutcomeSignInReady, Say{"Go on as this person?", "Check the name before you go on: you will be signed in to Locum as this practitioner.", "Go on"}},
+	{shared.OutcomeLaunchRefused, Say{"This link cannot open Locum",
+		"The record system that it names is not set up here, or the link is damaged. Open Locum again from the record system.", "Back to today"}},
 }
 
 var englishScopes = Table{

@@ -126,7 +126,9 @@ var french = Words{
 		Offer:       "Personne n’a encore de compte ici.", Open: "Créer le premier compte",
 		Refused: frenchRefused,
 	},
-	Callback: Callback{Title: "Connexion de votre clinique", Back: "Retour à Locum"},
+	Callback: Callback{Title: "Connexion de votre clinique", Back: "Retour à Locum",
+		Done: "Vous pouvez fermer cette fenêtre", DoneText: "Locum continue dans la page où vous avez commencé.",
+		Leaving: "Vers la plateforme de votre clinique", LeavingText: "Si rien ne se passe de lui-même, appuyez sur le bouton.", GoOn: "Continuer"},
 	Unbuilt: Unbuilt{
 		Title: "Locum n’est pas encore construit", Text: "La moitié du navigateur manque. Lancez « make » dans le dossier des sources, puis redémarrez Locum.",
 	},

@@ -67,6 +67,13 @@ var frenchOutcomes = Explained{
 		"La plateforme refuse Locum lui-même. La personne qui exploite ce Locum doit réparer sa configuration.", "Retour à aujourd’hui"}},
 	{shared.OutcomeUnavailable, Say{"La plateforme ne répond pas", "La plateforme de votre clinique est injoignable pour le moment. Rien n’a été connecté.", "Réessayer"}},
 	{shared.OutcomePending, Say{"Pas encore terminé", "La session sur la plateforme de votre clinique est encore ouverte, peut-être dans un autre onglet.", "Recommencer"}},
+	{shared.OutcomeLinkNeeded, Say{"Est-ce vous ?",
+		"Le système de dossiers a nommé une personne que Locum ne connaît pas encore. Ouvrez une session dans Locum, puis dites si c’est vous.", "Continuer"}},
+	{shared.OutcomeLinkedElsewhere, Say{"C’est quelqu’un d’autre ici",
+		"Le compte utilisé dans le système de dossiers appartient à une autre personne dans Locum : rien n’a été changé. Fermez votre session Locum et ouvrez-le de nouveau, utilisez votre propre compte là-bas, ou demandez à la personne qui exploite ce Locum de retirer le lien.", "Retour à aujourd’hui"}},
+	{shared.OutcomeSignInReady, Say{"Continuer sous ce nom ?", "Vérifiez le nom avant de continuer : votre session Locum sera celle de cette personne.", "Continuer"}},
+	{shared.OutcomeLaunchRefused, Say{"Ce lien ne peut pas ouvrir Locum",
+		"Le système de dossiers qu’il nomme n’est pas réglé ici, ou le lien est abîmé. Ouvrez Locum de nouveau depuis le système de dossiers.", "Retour à aujourd’hui"}},
 }
 
 var frenchScopes = Table{

@@ -160,8 +160,13 @@ type Setup struct {
 	Refused                                                                                    Table
 }
 
-// Callback is the plain page for a return from a platform that cannot be led on.
-type Callback struct{ Title, Back string }
+// Callback is the plain page for a return from a platform that cannot be led on, for one in a window of its own (Done), and
+// for a way there that needs a form (Leaving).
+type Callback struct {
+	_ incomparable
+
+	Title, Back, Done, DoneText, Leaving, LeavingText, GoOn string
+}
 
 // Unbuilt is the plain page of a server without its WebAssembly half.
 type Unbuilt struct{ Title, Text string }
