@@ -219,6 +219,7 @@ func (r *Ticket) fields(c *codec) {
 	c.secret(2, &r.URL)
 	c.secret(3, &r.Flow)
 	c.time(4, &r.ExpiresAt)
+	c.flag(5, &r.Post)
 }
 
 func (r *Link) generation() *uint64 { return &r.Generation }

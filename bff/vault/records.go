@@ -199,12 +199,13 @@ type Launch struct {
 	Generation                     uint64
 }
 
-// Ticket lets a window of its own begin an authorization that a frame asked for, once. Its key is Key, the MAC of the value
-// in its address.
+// Ticket leads a window to an authorization that the page itself cannot navigate to, once: out of a frame, or by a form.
+// Its key is Key, the MAC of the value in its address.
 type Ticket struct {
 	Key        string
 	URL, Flow  secret.String // where it leads, and the flow value to set there
 	ExpiresAt  time.Time
+	Post       bool // what URL asks for goes as a form (SMART App Launch 2.2, authorize-post)
 	Generation uint64
 }
 
