@@ -81,7 +81,7 @@ func (s *Server) openRooms(o Options) error {
 		return fmt.Errorf("read the sessions: %w", err)
 	}
 	s.sessions.OnEnd(func(id, _ string) { s.events.EndSession(id) })
-	if s.platforms, err = platform.NewRegistry(s.cfg.Platforms, s.clientSecret, o.Dial); err != nil {
+	if s.platforms, err = platform.NewRegistry(s.cfg.Platforms, platform.Sources{Secret: s.clientSecret}, o.Dial); err != nil {
 		return fmt.Errorf("set up the platforms: %w", err)
 	}
 	s.tokens, err = tokens.New(tokens.Config{Vault: s.vault, Platforms: s.platforms, Audit: s.audit, Log: s.log,

@@ -101,7 +101,7 @@ func newBench(t testing.TB, o options) *bench {
 	}
 	b.platforms, err = platform.NewRegistry([]*platform.Platform{
 		b.platform(jane, sandbox.RealmSandbox, o), b.platform(production, sandbox.RealmProduction, o),
-	}, func(string) (secret.String, error) { return secret.New(s.Clients()[0].Secret), nil }, o.dial)
+	}, platform.Sources{Secret: func(string) (secret.String, error) { return secret.New(s.Clients()[0].Secret), nil }}, o.dial)
 	must(t, err)
 	t.Cleanup(b.platforms.Close)
 	b.open(o)

@@ -5,9 +5,21 @@ import (
 	"strings"
 )
 
-// Clinic is the address of one clinic of a platform. Origin is what the authorization server knows as resource and
-// audience, and where API calls go: scheme, host and, for some configured clinics, port; no slash at the end.
-type Clinic struct{ Origin, Host, Name string }
+// Clinic is one clinic of a platform. Address is what identifies it, in records and in the throttle: Jane's clinics are
+// known by their origin, which is resource and audience there too; a practice of athenahealth is {origin}/v1/{practiceid}, a
+// SMART server its FHIR base URL. Origin is where API calls go: scheme, host and, for some configured clinics, port. None
+// has a slash at the end.
+type Clinic struct{ Address, Origin, Host, Name string }
+
+// OriginOf is the origin of a clinic's address: what stands before the path.
+func OriginOf(address string) string {
+	scheme, rest, ok := strings.Cut(address, "://")
+	if !ok {
+		return address
+	}
+	host, _, _ := strings.Cut(rest, "/")
+	return scheme + "://" + host
+}
 
 // ClinicError says why a clinic address was refused, as a code of the list below.
 type ClinicError struct{ Reason string }
@@ -37,8 +49,12 @@ const (
 // is. A host is accepted when it is exactly one label below a clinic domain (Jane's clinics are clinic.janeapp.com; no
 // deeper name can then be somebody else's), or exactly a configured clinic; only such a clinic can have a port, or be
 // http on a loopback address. Labels of internationalised names (xn--) are refused. Nothing is resolved or dialled.
-// The error is a *ClinicError.
+// At athenahealth and SMART servers only the configured clinics are accepted, by address or by a practice's number, and an
+// empty input is the only one there is. The error is a *ClinicError.
 func (p *Platform) Clinic(input string) (Clinic, error) {
+	if p.Kind == KindAthena || p.Kind == KindSMART {
+		return p.known(input)
+	}
 	switch {
 	case input == "":
 		return Clinic{}, &ClinicError{ClinicEmpty}
@@ -50,9 +66,9 @@ func (p *Platform) Clinic(input string) (Clinic, error) {
 		address = strings.TrimSuffix(input, "/")
 	}
 	for _, link := range p.Clinics {
-		scheme, host, _ := strings.Cut(link.URL, "://")
+		_, host, _ := strings.Cut(link.URL, "://")
 		if address == link.URL || address == host {
-			return Clinic{Origin: scheme + "://" + host, Host: host, Name: link.Name}, nil
+			return Clinic{Address: link.URL, Origin: link.URL, Host: host, Name: link.Name}, nil
 		}
 	}
 	host := address
@@ -68,7 +84,7 @@ func (p *Platform) Clinic(input string) (Clinic, error) {
 	}
 	for _, domain := range p.ClinicDomains {
 		if label, ok := strings.CutSuffix(host, "."+domain); ok && isLabel(label) && !strings.HasPrefix(label, "xn--") {
-			return Clinic{Origin: "https://" + host, Host: host, Name: host}, nil
+			return Clinic{Address: "https://" + host, Origin: "https://" + host, Host: host, Name: host}, nil
 		}
 	}
 	return Clinic{}, &ClinicError{ClinicNotAllowed}

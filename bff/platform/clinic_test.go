@@ -27,7 +27,7 @@ func TestClinic(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := p.Clinic(c.input)
-			if err != nil || got != (platform.Clinic{Origin: c.origin, Host: c.host, Name: c.called}) {
+			if err != nil || got != (platform.Clinic{Address: c.origin, Origin: c.origin, Host: c.host, Name: c.called}) {
 				t.Errorf("%+v, %v", got, err)
 			}
 		})

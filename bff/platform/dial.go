@@ -19,7 +19,8 @@ const dialTimeout = 5 * time.Second
 // Dial opens a connection for this platform and judges the address that is really dialled, after the name was resolved
 // and as late as the system call, so that a name cannot lead into the operator's own network, whatever it resolves to
 // and however often it changes. Only global unicast addresses pass. A loopback address passes only when addr itself is
-// the literal host and port of a configured http or https origin: the issuer or a known clinic. It knows no proxy.
+// the literal host and port of a configured http or https origin: the issuer, the FHIR base or a known clinic. It knows no
+// proxy.
 func (p *Platform) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	local, isLocal := p.loopback(addr)
 	dialer := net.Dialer{
@@ -48,7 +49,7 @@ func (p *Platform) loopback(addr string) (netip.AddrPort, bool) {
 	if err != nil || !target.Addr().IsLoopback() || target.Addr().Is4In6() {
 		return netip.AddrPort{}, false
 	}
-	if originAddr(p.Server.Issuer) == target {
+	if originAddr(p.Server.Issuer) == target || originAddr(p.FHIRBase) == target {
 		return target, true
 	}
 	for _, clinic := range p.Clinics {

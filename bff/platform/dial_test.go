@@ -96,7 +96,7 @@ func TestRegistry(t *testing.T) {
 		return secret.String{}, errors.New("none")
 	}
 	refuse := func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network") }
-	r, err := platform.NewRegistry([]*platform.Platform{production, partner}, secretOf, refuse)
+	r, err := platform.NewRegistry([]*platform.Platform{production, partner}, platform.Sources{Secret: secretOf}, refuse)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestRegistry(t *testing.T) {
 	if err != nil || live.Platform != partner {
 		t.Fatalf("get: %v", err)
 	}
-	if _, err := live.OAuth.Refresh(t.Context(), secret.New("r")); err == nil || asked != "jane-sandbox" {
+	if _, err := live.OAuth.Refresh(t.Context(), secret.New("r"), nil); err == nil || asked != "jane-sandbox" {
 		t.Errorf("refresh: %v; the secret of %q was asked for", err, asked)
 	}
 	if _, err := live.DialFunc(t.Context(), "tcp", "x:1"); err == nil || !strings.Contains(err.Error(), "no network") {
@@ -117,10 +117,10 @@ func TestRegistry(t *testing.T) {
 	if _, err := r.Get("other"); !errors.Is(err, platform.ErrUnknownPlatform) {
 		t.Errorf("get of another: %v", err)
 	}
-	if _, err := platform.NewRegistry([]*platform.Platform{production, production}, secretOf, nil); err == nil {
+	if _, err := platform.NewRegistry([]*platform.Platform{production, production}, platform.Sources{Secret: secretOf}, nil); err == nil {
 		t.Error("one id twice")
 	}
-	if _, err := platform.NewRegistry([]*platform.Platform{{ID: "x"}}, secretOf, nil); err == nil {
+	if _, err := platform.NewRegistry([]*platform.Platform{{ID: "x"}}, platform.Sources{Secret: secretOf}, nil); err == nil {
 		t.Error("a platform without endpoints")
 	}
 }

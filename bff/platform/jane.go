@@ -65,7 +65,7 @@ const (
 // The error joins one *FieldError per fault.
 func Jane(c JaneConfig) (*Platform, error) {
 	p := &Platform{
-		ID: c.ID, Kind: "jane", Name: c.Name, ClientID: c.ClientID, OpenID: c.OpenID,
+		ID: c.ID, Kind: KindJane, Name: c.Name, ClientID: c.ClientID, OpenID: c.OpenID,
 		Server:      janeServer(c.Issuer),
 		RedirectURI: c.PublicURL + "/connect/" + c.ID + "/callback", LogoutURI: c.PublicURL + "/connect/" + c.ID + "/backchannel-logout",
 		Scopes: slices.Clone(c.Scopes), MoreScopes: slices.Clone(c.MoreScopes),
@@ -95,7 +95,8 @@ func Jane(c JaneConfig) (*Platform, error) {
 	if err := errors.Join(checkJane(c, p)...); err != nil {
 		return nil, err
 	}
-	p.index, p.ends = index(p.Operations), keycloakEnds
+	p.depth, p.ends = 2, keycloakEnds // /api/{version}/{resource}
+	p.index = index(p.Operations, p.depth)
 	return p, nil
 }
 

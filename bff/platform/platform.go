@@ -13,16 +13,27 @@ import (
 // made by a constructor of its kind and never changed afterwards; several of one kind live side by side.
 type Platform struct {
 	ID   string // in paths and records: lower-case letters, digits and hyphens, at most 32
-	Kind string // "jane"
+	Kind string // one of the Kind constants
 	Name string // what a practitioner reads
 
-	Server      oauth.Server
+	Server      oauth.Server // where Discover is set, only what is configured of it
+	Discover    bool         // the endpoints come from FHIRBase's metadata document: Registry.Discover
+	Auth        oauth.Auth
+	JWKSCache   time.Duration // how long the platform may keep our public keys
 	ClientID    string
 	RedirectURI string   // this platform's own (RFC 9700 §4.4.2)
 	LogoutURI   string   // where it tells of logouts (OpenID Connect Back-Channel Logout 1.0 §2.2)
 	Scopes      []string // asked for when a clinic is first connected; without openid
 	MoreScopes  []string // what a practitioner may allow later, on top of Scopes
 	OpenID      bool     // ask for an id_token as well
+
+	FHIRBase     string   // no slash at the end; aud of authorizations and iss of launches; "" where there is no FHIR
+	Opaque       bool     // access tokens are never read: the id_token says who it is (OpenID Connect Core §2)
+	Launch       bool     // EHR launches are accepted
+	LaunchScopes []string // asked for in an EHR launch; without openid
+	Standalone   []string // of launch/patient, launch/encounter: what a practitioner may choose when connecting
+	SendScope    bool     // scope stands in every refresh request
+	Service      *Service // the application's own client there; nil: none
 
 	ClinicDomains []string     // every clinic is one label below one of these
 	Clinics       []ClinicLink // known clinics; their origins are accepted exactly as they stand
@@ -37,15 +48,44 @@ type Platform struct {
 	MaxAnswer  int           // bytes of one API answer
 
 	index map[string][]rule // of Operations; nil: Match makes one each time
+	depth int               // which segment of a path the index is by: the resource's
 	ends  map[string]string // see EndOf
+}
+
+// Kinds of platform.
+const (
+	KindJane   = "jane"
+	KindAthena = "athenahealth"
+	KindSMART  = "smart"
+)
+
+// Service is the application's own client at a platform, for calls that no practitioner stands behind (RFC 6749 §4.4). Its
+// secret and keys are those of the platform's id + "/service".
+type Service struct {
+	ClientID   string
+	Auth       oauth.Auth
+	Scopes     []string
+	Operations []string // ids of all that may be called with it
+	Name       string   // what administrators read
 }
 
 // ClinicLink names a clinic by its address: an origin such as https://clinic.janeapp.com.
 type ClinicLink struct{ Name, URL string }
 
+// Practice is the practice id in the address of a clinic of athenahealth; "" for any other kind.
+func (p *Platform) Practice(address string) string {
+	if p.Kind != KindAthena {
+		return ""
+	}
+	return address[strings.LastIndexByte(address, '/')+1:]
+}
+
 // KnownScope says whether a scope means anything here: some operation needs it, or it is offline_access (OpenID Connect
 // Core §11). Whether a practitioner may be asked for it is what Offers says.
 func (p *Platform) KnownScope(scope string) bool {
+	if p.Opaque {
+		return p.knownAppScope(scope)
+	}
 	if scope == "offline_access" {
 		return true
 	}
@@ -59,8 +99,11 @@ func (p *Platform) Offers(scope string) bool {
 }
 
 // RequestScopes are the scopes of an authorization request: the platform's own and the extra ones, each once, and
-// openid first where it is configured.
+// openid first where it is configured; fhirUser too where the id_token says who it is. An EHR launch has LaunchRequest.
 func (p *Platform) RequestScopes(extra []string) []string {
+	if p.Opaque {
+		return union(always, p.Scopes, extra)
+	}
 	var scopes []string
 	if p.OpenID {
 		scopes = append(scopes, "openid")

@@ -31,7 +31,8 @@ const (
 
 // RefreshPolicy is how a platform's tokens are kept alive. Kind, Reuse and Leeway are what the operator knows of the
 // authorization server; KindUnknown lets Locum learn it. PerMinute bounds the requests to the token endpoint, 0 being no
-// bound but the spread of five a second. SessionMax is how long a login lives at most, 0 unknown.
+// bound but the spread of five a second. SessionMax is how long a login lives at most, 0 unknown. Window is how long a
+// refresh token lives that nobody uses, for servers whose answers do not say; 0: the answers say it.
 type RefreshPolicy struct {
 	Kind       string
 	Reuse      int
@@ -40,6 +41,7 @@ type RefreshPolicy struct {
 	KeepAlive  string // "": KeepAlways
 	Hours      *Hours // for KeepHours
 	SessionMax time.Duration
+	Window     time.Duration
 }
 
 // faults says what in a policy cannot be, or does not go together.
@@ -66,6 +68,9 @@ func (r RefreshPolicy) faults() (faults []error) {
 	}
 	if r.SessionMax < 0 {
 		fault("SessionMax", "write a length above zero, or leave it out")
+	}
+	if r.Window < 0 {
+		fault("Window", "write a length above zero, or leave it out")
 	}
 	if !slices.Contains([]string{"", KeepAlways, KeepHours, KeepSignedIn}, r.KeepAlive) {
 		fault("KeepAlive", "write always, working_hours or signed_in")

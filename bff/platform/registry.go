@@ -18,18 +18,25 @@ type Live struct {
 	DialFunc oauth.DialFunc // for its API
 }
 
+// Sources are where a registry gets what it does not keep. They are asked whenever something is needed, from any goroutine;
+// id is a platform's, or a platform's + "/service" for its Service. A nil function stands for one that has nothing.
+type Sources struct {
+	Secret func(id string) (secret.String, error)
+	Key    func(id string) (oauth.SigningKey, error)
+}
+
 // Registry holds the configured platforms, in their configured order. It is safe for concurrent use.
 type Registry struct {
 	byID map[string]*Live
 	all  []*Live
 }
 
-// NewRegistry makes an OAuth client for each platform without touching the network. secretOf is asked for the client
-// secret of a platform before each request that needs it. A nil dial means each platform's own Dial.
-func NewRegistry(platforms []*Platform, secretOf func(id string) (secret.String, error), dial oauth.DialFunc) (*Registry, error) {
+// NewRegistry makes an OAuth client for each platform without touching the network. A nil dial means each platform's own
+// Dial.
+func NewRegistry(platforms []*Platform, from Sources, dial oauth.DialFunc) (*Registry, error) {
 	r := &Registry{byID: map[string]*Live{}}
 	for _, p := range platforms {
-		live, err := open(p, secretOf, dial)
+		live, err := open(p, from, dial)
 		if err == nil && r.byID[p.ID] != nil {
 			live.OAuth.Close()
 			err = errors.New("stands twice")
@@ -44,14 +51,18 @@ func NewRegistry(platforms []*Platform, secretOf func(id string) (secret.String,
 	return r, nil
 }
 
-func open(p *Platform, secretOf func(id string) (secret.String, error), dial oauth.DialFunc) (*Live, error) {
+func open(p *Platform, from Sources, dial oauth.DialFunc) (*Live, error) {
 	if dial == nil {
 		dial = p.Dial
 	}
-	client, err := oauth.NewClient(oauth.ClientConfig{
-		Server: p.Server, ID: p.ClientID, RedirectURI: p.RedirectURI, Dial: dial,
-		Secret: func() (secret.String, error) { return secretOf(p.ID) },
-	})
+	config := oauth.ClientConfig{Server: p.Server, ID: p.ClientID, RedirectURI: p.RedirectURI, Auth: p.Auth, Dial: dial}
+	if from.Secret != nil {
+		config.Secret = func() (secret.String, error) { return from.Secret(p.ID) }
+	}
+	if from.Key != nil {
+		config.Key = func() (oauth.SigningKey, error) { return from.Key(p.ID) }
+	}
+	client, err := oauth.NewClient(config)
 	if err != nil {
 		return nil, err
 	}

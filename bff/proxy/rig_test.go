@@ -120,7 +120,7 @@ func newRig(t testing.TB, s setup) *rig {
 	r.auditPath, r.auditKey = filepath.Join(dir, "audit.log"), v.DeriveKey("audit")
 	r.audit, err = audit.Open(r.auditPath, r.auditKey, "boot")
 	must(t, err)
-	r.registry, err = platform.NewRegistry([]*platform.Platform{r.platform(s)}, s.secretOf, r.dial(s.dial))
+	r.registry, err = platform.NewRegistry([]*platform.Platform{r.platform(s)}, platform.Sources{Secret: s.secretOf}, r.dial(s.dial))
 	must(t, err)
 	log := slog.New(slog.NewTextHandler(r.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r.keeper, err = tokens.New(tokens.Config{Vault: v, Platforms: r.registry, Audit: r.audit, Log: log})

@@ -58,7 +58,7 @@ func newHouse(t testing.TB, scopes ...string) *house {
 		PublicURL: "https://locum.example", Clinics: clinics, Scopes: scopes})
 	must(t, err)
 	clientSecret := secret.New(s.Clients()[0].Secret)
-	registry, err := platform.NewRegistry([]*platform.Platform{jane}, func(string) (secret.String, error) { return clientSecret, nil }, s.Dial)
+	registry, err := platform.NewRegistry([]*platform.Platform{jane}, platform.Sources{Secret: func(string) (secret.String, error) { return clientSecret, nil }}, s.Dial)
 	must(t, err)
 	keeper, err := tokens.New(tokens.Config{Vault: v, Platforms: registry, Audit: h.audit})
 	must(t, err)

@@ -71,7 +71,7 @@ func newField(t *testing.T, limits throttle.Limits, practitioners int) *field {
 		Clinics: []platform.ClinicLink{{Name: "A", URL: f.clinic}, {Name: "B", URL: s.Clinics()[1].URL}}, Scopes: fieldScopes, Limits: &limits})
 	must(t, err)
 	clientSecret := secret.New(s.Clients()[0].Secret)
-	registry, err := platform.NewRegistry([]*platform.Platform{jane}, func(string) (secret.String, error) { return clientSecret, nil }, nil)
+	registry, err := platform.NewRegistry([]*platform.Platform{jane}, platform.Sources{Secret: func(string) (secret.String, error) { return clientSecret, nil }}, nil)
 	must(t, err)
 	keeper, err := tokens.New(tokens.Config{Vault: v, Platforms: registry, Audit: f.audit})
 	must(t, err)

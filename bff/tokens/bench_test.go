@@ -77,7 +77,7 @@ func newBench(t testing.TB, o options) *bench {
 	b.setSecret(s.Clients()[0].Secret)
 	b.platforms, err = platform.NewRegistry([]*platform.Platform{
 		b.platform(jane, sandbox.RealmSandbox, o), b.platform(production, sandbox.RealmProduction, o),
-	}, func(string) (secret.String, error) { return *b.secret.Load(), nil }, s.Dial)
+	}, platform.Sources{Secret: func(string) (secret.String, error) { return *b.secret.Load(), nil }}, s.Dial)
 	must(t, err)
 	t.Cleanup(b.platforms.Close)
 	b.open()

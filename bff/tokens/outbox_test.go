@@ -63,7 +63,7 @@ func (b *bench) crash() {
 	var err error
 	b.platforms, err = platform.NewRegistry([]*platform.Platform{
 		b.platform(jane, sandbox.RealmSandbox, b.options), b.platform(production, sandbox.RealmProduction, b.options),
-	}, func(string) (secret.String, error) { return *b.secret.Load(), nil }, b.sandbox.Dial)
+	}, platform.Sources{Secret: func(string) (secret.String, error) { return *b.secret.Load(), nil }}, b.sandbox.Dial)
 	must(b.t, err)
 	b.t.Cleanup(b.platforms.Close)
 	b.open()
