@@ -24,10 +24,13 @@ type ClientConfig struct {
 	Auth        Auth
 	// Secret and Key are asked before each request, so that a rotated secret or key needs no restart. Auth says which of
 	// them is needed; the other is never asked.
-	Secret  func() (secret.String, error)
-	Key     func() (SigningKey, error)
-	Dial    DialFunc
-	Timeout time.Duration // of one request from dialling to the last byte; zero: 10 s
+	Secret func() (secret.String, error)
+	Key    func() (SigningKey, error)
+	// IDAlgorithms are the signature algorithms accepted of the server's tokens, among RS256, RS384 and ES384; empty:
+	// RS256 alone.
+	IDAlgorithms []string
+	Dial         DialFunc
+	Timeout      time.Duration // of one request from dialling to the last byte; zero: 10 s
 }
 
 // Client is one registered client, authenticating in the one way that its Auth says. It is safe for concurrent use and
@@ -40,7 +43,8 @@ type Client struct {
 	wire *http.Transport
 	keys *keySet
 
-	clock clock
+	clock        clock
+	introspectBy atomic.Pointer[way] // what has worked, where the server does not say
 
 	life context.Context // ends at Close
 	end  context.CancelFunc

@@ -8,8 +8,9 @@ import (
 
 // clock is this machine's clock, corrected to the authorization server's when the two differ by minutes. The dates in a
 // token are the server's, so a machine whose clock is wrong would refuse every token, or accept dead ones. The server's
-// time is the Date header of its successful answers to token requests: authenticated by TLS like the tokens themselves, and
-// never out of a cache, as the date of a key set or of a gateway's error may be. Lifetimes do not depend on it: they count
+// time is the Date header of its successful answers to requests of the client's (and of its refusal of an assertion, see
+// tells): authenticated by TLS like the tokens themselves, and never out of a cache, as the date of a key set or of a
+// gateway's error may be. Lifetimes do not depend on it: they count
 // from the receipt. What a wrong date can do is bounded: a token is taken for as long as mostOffset beyond its end.
 type clock struct{ offset atomic.Int64 } // nanoseconds to add
 

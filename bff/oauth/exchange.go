@@ -135,14 +135,29 @@ func (c *Client) post(ctx context.Context, server Server, endpoint string, form 
 	}
 	request.GetBody = nil
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if header != "" {
-		request.Header.Set("Authorization", header)
+	return c.ask(ctx, request, header)
+}
+
+// ask sends an authenticated request and learns the server's time from its answer.
+func (c *Client) ask(ctx context.Context, request *http.Request, authorization string) (Answer, error) {
+	if authorization != "" {
+		request.Header.Set("Authorization", authorization)
 	}
 	answer, headers, err := c.do(ctx, request)
-	if err == nil && answer.Status == http.StatusOK { // a gateway's page of errors may come out of a cache
+	if err == nil && c.tells(answer) {
 		c.clock.learn(headers.Get("Date"), answer.ReceivedAt)
 	}
 	return answer, err
+}
+
+// tells says whether an answer's date is the server's: that of a success is, while a gateway's page of errors may come out
+// of a cache. The one refusal that counts is that of an assertion, whose dates may be what is wrong: without it a machine
+// whose clock is minutes off would never be let in, and never learn why.
+func (c *Client) tells(answer Answer) bool {
+	if answer.Status == http.StatusOK {
+		return true
+	}
+	return c.config.Auth.Method == AuthKey && parseError(answer).Code == "invalid_client"
 }
 
 // do sends a request within the client's deadline and reads its whole answer.

@@ -2,12 +2,8 @@ package oauth
 
 import (
 	"context"
-	"crypto/rsa"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"net/http"
 	"sync"
 	"time"
@@ -21,13 +17,13 @@ type keySet struct {
 	client *Client // fetches, within its deadline, and counts the fetch
 
 	mu      sync.Mutex
-	keys    map[string]*rsa.PublicKey // replaced as a whole, never changed
-	fetched time.Time                 // last success
-	tried   time.Time                 // end of the last attempt
-	courted time.Time                 // start of the last attempt for a stranger's token
-	last    error                     // of the last attempt
-	flight  chan struct{}             // closed when the attempt under way ends; nil when none is
-	epoch   int                       // counts forget: what an attempt from before brings is not kept
+	keys    map[string]*publicKey // replaced as a whole, never changed
+	fetched time.Time             // last success
+	tried   time.Time             // end of the last attempt
+	courted time.Time             // start of the last attempt for a stranger's token
+	last    error                 // of the last attempt
+	flight  chan struct{}         // closed when the attempt under way ends; nil when none is
+	epoch   int                   // counts forget: what an attempt from before brings is not kept
 }
 
 const (
@@ -54,17 +50,17 @@ var (
 )
 
 // key is the public key named kid. Errors: errUnknownKey; errNoKeys wrapped around the reason; ctx's own.
-func (s *keySet) key(ctx context.Context, kid string) (*rsa.PublicKey, error) {
+func (s *keySet) key(ctx context.Context, kid string) (*publicKey, error) {
 	return s.find(ctx, kid, false)
 }
 
 // strange is key for a token that anybody may have made. A fetch for it takes none from a token of the server's own: those
 // are counted apart.
-func (s *keySet) strange(ctx context.Context, kid string) (*rsa.PublicKey, error) {
+func (s *keySet) strange(ctx context.Context, kid string) (*publicKey, error) {
 	return s.find(ctx, kid, true)
 }
 
-func (s *keySet) find(ctx context.Context, kid string, stranger bool) (*rsa.PublicKey, error) {
+func (s *keySet) find(ctx context.Context, kid string, stranger bool) (*publicKey, error) {
 	for waited := false; ; waited = true {
 		s.mu.Lock()
 		age := time.Since(s.fetched)
@@ -111,7 +107,7 @@ func await(ctx context.Context, flight <-chan struct{}, usable bool) error {
 }
 
 // judge turns what is known into an answer once no fetch can help. Called with the lock held.
-func (s *keySet) judge(known *rsa.PublicKey, age time.Duration) (*rsa.PublicKey, error) {
+func (s *keySet) judge(known *publicKey, age time.Duration) (*publicKey, error) {
 	switch {
 	case known != nil && age < keysStale:
 		return known, nil
@@ -146,9 +142,9 @@ func (s *keySet) launch(ctx context.Context, counts bool) (<-chan struct{}, erro
 		defer s.client.flying.Done()
 		defer close(flight)
 		body, err := s.client.fetchKeys(context.WithoutCancel(ctx))
-		var keys map[string]*rsa.PublicKey
+		var keys map[string]*publicKey
 		if err == nil {
-			keys, err = parseKeys(body)
+			keys, err = parseKeys(body, s.client.algorithms())
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -196,54 +192,4 @@ func (c *Client) fetchKeys(ctx context.Context) ([]byte, error) {
 		return nil, &ResponseError{Status: answer.Status}
 	}
 	return []byte(answer.Body.Reveal()), nil
-}
-
-// parseKeys keeps the RSA signing keys for RS256 of a key set and ignores every other entry, as RFC 7517 §5 asks. Of
-// two keys with one id the first counts, and entries beyond the 64th are not looked at. A set without a usable key is an
-// error: more likely the server is being repaired than that it has withdrawn every key, and what was read before holds on.
-func parseKeys(body []byte) (map[string]*rsa.PublicKey, error) {
-	set, err := parseMembers(body)
-	var entries []json.RawMessage
-	if err != nil || json.Unmarshal(set["keys"], &entries) != nil || entries == nil {
-		return nil, errors.New("not a key set")
-	}
-	keys := map[string]*rsa.PublicKey{}
-	for _, raw := range entries[:min(len(entries), maxKeys)] {
-		kid, key := parseKey(raw)
-		if key != nil && keys[kid] == nil {
-			keys[kid] = key
-		}
-	}
-	if len(keys) == 0 {
-		return nil, errors.New("a key set without a usable key")
-	}
-	return keys, nil
-}
-
-// parseKey answers nil for anything but an RSA key of 2048 to 8192 bits with an id, use "sig", and no other algorithm
-// than RS256 (RFC 7518 §3.3, §6.3.1). One that is published with its private part (§6.3.2) is everybody's, and no key.
-func parseKey(raw json.RawMessage) (string, *rsa.PublicKey) {
-	m, err := parseMembers(raw)
-	if err != nil || m["d"] != nil {
-		return "", nil
-	}
-	var kty, kid, use, alg, n, e string
-	for name, to := range map[string]*string{"kty": &kty, "kid": &kid, "use": &use, "alg": &alg, "n": &n, "e": &e} {
-		if *to, err = m.text(name); err != nil {
-			return "", nil
-		}
-	}
-	if kty != "RSA" || kid == "" || use != "sig" || alg != "" && alg != algorithm {
-		return "", nil
-	}
-	modulus, err1 := base64.RawURLEncoding.Strict().DecodeString(n)
-	exponent, err2 := base64.RawURLEncoding.Strict().DecodeString(e)
-	if err1 != nil || err2 != nil || len(exponent) > 4 {
-		return "", nil
-	}
-	key := &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: int(new(big.Int).SetBytes(exponent).Int64())}
-	if bits := key.N.BitLen(); bits < 2048 || bits > 8192 || key.E < 3 || key.E > 1<<31-1 || key.E%2 == 0 || key.N.Bit(0) == 0 {
-		return "", nil
-	}
-	return kid, key
 }

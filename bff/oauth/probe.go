@@ -38,7 +38,7 @@ func (c *Client) CountKeys(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	keys, err := parseKeys(body)
+	keys, err := parseKeys(body, c.algorithms())
 	return len(keys), err
 }
 

@@ -83,6 +83,11 @@ func (c ClientConfig) check() error {
 	if err := c.checkAuth(); err != nil {
 		return fmt.Errorf("oauth client: %w", err)
 	}
+	for _, name := range c.IDAlgorithms {
+		if hashes[name] == 0 {
+			return errors.New("oauth client: signatures are by RS256, RS384 or ES384")
+		}
+	}
 	if err := checkURL(c.RedirectURI, true); err != nil {
 		return fmt.Errorf("oauth client: redirect uri: %w", err)
 	}

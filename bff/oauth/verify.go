@@ -2,8 +2,7 @@ package oauth
 
 import (
 	"context"
-	"crypto/rsa"
-	"crypto/sha256"
+	"crypto"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
@@ -17,9 +16,17 @@ import (
 	"locum/bff/secret"
 )
 
-// algorithm is the one signature algorithm accepted ("Jane guide, Understanding the JWT Access Token"). It is pinned
-// here and never read from metadata, where Jane's server also advertises HS256.
+// algorithm is the one signature algorithm accepted where the client's configuration names no other ("Jane guide,
+// Understanding the JWT Access Token"). None is ever read from metadata, where Jane's server also advertises HS256.
 const algorithm = "RS256"
+
+// algorithms are those that the client accepts of its server.
+func (c *Client) algorithms() []string {
+	if len(c.config.IDAlgorithms) > 0 {
+		return c.config.IDAlgorithms
+	}
+	return []string{algorithm}
+}
 
 const (
 	clockSkew = 60 * time.Second
@@ -72,9 +79,11 @@ type Claims struct {
 	Audience, Scopes                                       []string
 	Expiry, IssuedAt                                       time.Time
 	Extra                                                  map[string]any
+
+	algorithm string // of the signature
 }
 
-// VerifyAccess checks an access token that is a JWT: signed with RS256 by a key of the server's set, exact issuer, azp
+// VerifyAccess checks an access token that is a JWT: signed with an accepted algorithm by a key of the server's set, exact issuer, azp
 // this client, typ Bearer, a subject, and exp, nbf and iat within 60 s of the server's clock as far as it is known
 // (ClockOffset), else of this one ("Jane guide, Understanding the JWT Access Token"; RFC 8725). It does not check the
 // audience. The error is a *TokenError.
@@ -118,18 +127,27 @@ func (c *Client) VerifyRenewedID(ctx context.Context, token, access secret.Strin
 	case claims.IssuedAt.IsZero():
 		return Claims{}, &TokenError{Code: TokenMalformed, Err: errors.New("no iat")}
 	}
-	if hash, ok := claims.Extra["at_hash"]; ok && !matchesHash(hash, access) {
+	if hash, ok := claims.Extra["at_hash"]; ok && !matchesHash(hash, access, hashes[claims.algorithm]) {
 		return Claims{}, &TokenError{Code: TokenHash}
 	}
 	return claims, nil
 }
 
-// matchesHash compares at_hash with the left half of the access token's SHA-256.
-func matchesHash(claim any, access secret.String) bool {
+// matchesHash compares at_hash with the left half of the access token's hash, by the hash function of the id_token's
+// signature.
+func matchesHash(claim any, access secret.String, function crypto.Hash) bool {
 	hash, _ := claim.(string)
-	sum := sha256.Sum256([]byte(access.Reveal()))
+	digest := function.New()
+	digest.Write([]byte(access.Reveal()))
+	sum := digest.Sum(nil)
 	want := base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 	return subtle.ConstantTimeCompare([]byte(hash), []byte(want)) == 1
+}
+
+// accepts says whether a header's alg is one of the client's.
+func (c *Client) accepts(alg any) bool {
+	name, _ := alg.(string)
+	return slices.Contains(c.algorithms(), name)
 }
 
 // verify checks what access and id_tokens have in common.
@@ -150,11 +168,11 @@ func (c *Client) signed(ctx context.Context, token secret.String, kind string, f
 		return Claims{}, &TokenError{Code: TokenMalformed}
 	}
 	extra := jwt.MapClaims{}
-	parser := jwt.NewParser(jwt.WithValidMethods([]string{algorithm}), jwt.WithJSONNumber(), jwt.WithStrictDecoding(),
+	parser := jwt.NewParser(jwt.WithValidMethods(c.algorithms()), jwt.WithJSONNumber(), jwt.WithStrictDecoding(),
 		jwt.WithoutClaimsValidation()) // its dates wrap around; see date
 	parsed, err := parser.ParseWithClaims(raw, extra, func(t *jwt.Token) (any, error) { return signingKey(ctx, t, find) })
 	switch {
-	case parsed != nil && parsed.Header != nil && parsed.Header["alg"] != algorithm:
+	case parsed != nil && parsed.Header != nil && !c.accepts(parsed.Header["alg"]):
 		return Claims{}, &TokenError{Code: TokenAlgorithm}
 	case err != nil:
 		return Claims{}, refusal(err)
@@ -162,6 +180,7 @@ func (c *Client) signed(ctx context.Context, token secret.String, kind string, f
 		return Claims{}, &TokenError{Code: TokenType}
 	}
 	claims, err := readClaims(extra)
+	claims.algorithm, _ = parsed.Header["alg"].(string)
 	if err != nil {
 		return Claims{}, &TokenError{Code: TokenMalformed, Err: err}
 	}
@@ -220,11 +239,11 @@ func isSubject(s string) bool {
 }
 
 // keyFinder gives the server's key of an id.
-type keyFinder func(ctx context.Context, kid string) (*rsa.PublicKey, error)
+type keyFinder func(ctx context.Context, kid string) (*publicKey, error)
 
 // signingKey finds the key that a token's header names. Keys that the token brings along (jwk, jku, x5c) are never
 // looked at, and a header that asks for extensions is refused (RFC 7515 §4.1.11).
-func signingKey(ctx context.Context, token *jwt.Token, find keyFinder) (*rsa.PublicKey, error) {
+func signingKey(ctx context.Context, token *jwt.Token, find keyFinder) (crypto.PublicKey, error) {
 	if _, critical := token.Header["crit"]; critical {
 		return nil, &TokenError{Code: TokenAlgorithm}
 	}
@@ -238,8 +257,10 @@ func signingKey(ctx context.Context, token *jwt.Token, find keyFinder) (*rsa.Pub
 		return nil, &TokenError{Code: TokenUnknownKey}
 	case err != nil:
 		return nil, &TokenError{Code: TokenKeysUnavailable, Err: err}
+	case !slices.Contains(key.algorithms, token.Method.Alg()):
+		return nil, &TokenError{Code: TokenUnknownKey}
 	}
-	return key, nil
+	return key.key, nil
 }
 
 // refusal translates an error of the JWT library, whose text may repeat what a header holds, into ours. Claims are not
