@@ -113,15 +113,22 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
-const testIssuer = "https://iam.example/realms/jane"
-
-// newVerifier is a client whose key server is in this process.
-func newVerifier(t testing.TB, handler http.Handler) *oauth.Client {
+// newPipes serves on such a listener.
+func newPipes(t testing.TB, handler http.Handler) *pipes {
 	t.Helper()
 	listener := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
 	server := &http.Server{Handler: handler}
 	go server.Serve(listener)
 	t.Cleanup(func() { server.Close() })
+	return listener
+}
+
+const testIssuer = "https://iam.example/realms/jane"
+
+// newVerifier is a client whose key server is in this process.
+func newVerifier(t testing.TB, handler http.Handler) *oauth.Client {
+	t.Helper()
+	listener := newPipes(t, handler)
 	return newClient(t, "http://127.0.0.1:1", func(c *oauth.ClientConfig) {
 		c.Server.Issuer = testIssuer
 		c.Dial = listener.dial
