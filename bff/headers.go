@@ -28,6 +28,7 @@ type policies struct {
 	callback *policy // what a platform's redirect leads to: as api, and no referrer
 	message  *policy // as form, and no referrer
 	asset    *policy // static files
+	keys     *policy // public keys, which anybody may keep for a while
 }
 
 // Content-Security-Policy of each kind (CSP3). The pages hold no inline script or style; go-app's WASM needs
@@ -79,6 +80,7 @@ func newPolicies(public *url.URL, build string) policies {
 		callback: newPolicy(cspNothing, "no-referrer", noStore),
 		message:  newPolicy(cspForm, "no-referrer", noStore, reports),
 		asset:    newPolicy(cspAsset, "same-origin", "no-cache"),
+		keys:     newPolicy(cspNothing, "no-referrer", "no-cache"),
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"locum/bff/audit"
 	"locum/bff/config"
 	"locum/bff/connect"
+	"locum/bff/keys"
 	"locum/bff/platform"
 	"locum/bff/proxy"
 	"locum/bff/secret"
@@ -54,6 +55,9 @@ func Open(cfg *config.Config, o Options) (*Server, error) {
 	}
 	s.newHTTP()
 	s.logAnchor()
+	if o.Control {
+		s.openControl()
+	}
 	s.chores.Add(2)
 	go s.sweep()
 	go s.watchDamage()
@@ -81,7 +85,10 @@ func (s *Server) openRooms(o Options) error {
 		return fmt.Errorf("read the sessions: %w", err)
 	}
 	s.sessions.OnEnd(func(id, _ string) { s.events.EndSession(id) })
-	if s.platforms, err = platform.NewRegistry(s.cfg.Platforms, platform.Sources{Secret: s.clientSecret}, o.Dial); err != nil {
+	if s.keys, err = keys.New(s.vault, s.cfg.Platforms); err != nil {
+		return err
+	}
+	if s.platforms, err = platform.NewRegistry(s.cfg.Platforms, platform.Sources{Secret: s.clientSecret, Key: s.keys.Signer}, o.Dial); err != nil {
 		return fmt.Errorf("set up the platforms: %w", err)
 	}
 	s.tokens, err = tokens.New(tokens.Config{Vault: s.vault, Platforms: s.platforms, Audit: s.audit, Log: s.log,
@@ -123,7 +130,7 @@ func (s *Server) endAll(login string) error {
 	return err
 }
 
-// clientSecret reads a platform's secret when it is needed; nothing keeps it.
+// clientSecret reads a platform's secret, or its service's, when it is needed; nothing keeps it.
 func (s *Server) clientSecret(id string) (secret.String, error) {
 	var value secret.String
 	err := s.vault.View(func(tx *vault.Tx) error {
@@ -132,10 +139,10 @@ func (s *Server) clientSecret(id string) (secret.String, error) {
 		return err
 	})
 	if errors.Is(err, vault.ErrNotFound) {
-		return secret.String{}, fmt.Errorf("no client secret is set for %q: run `locum secret set %s`: %w", id, id, err)
+		return secret.String{}, fmt.Errorf("no client secret is set for %q: run `locum secret set %s`: %w", id, keys.Typed(id), err)
 	}
 	if errors.Is(err, vault.ErrIntegrity) {
-		return secret.String{}, fmt.Errorf("the client secret of %q is damaged: run `locum secret set %s`: %w", id, id, err)
+		return secret.String{}, fmt.Errorf("the client secret of %q is damaged: run `locum secret set %s`: %w", id, keys.Typed(id), err)
 	}
 	return value, err
 }
@@ -180,10 +187,13 @@ func (s *Server) Close() error {
 }
 
 func (s *Server) close() error {
+	var errs []error
+	if s.control != nil { // before what its commands use
+		errs = append(errs, s.control.Close())
+	}
 	s.end()
 	s.events.Close()
 	s.chores.Wait()
-	var errs []error
 	if s.proxy != nil {
 		s.proxy.Close()
 	}

@@ -60,6 +60,8 @@ func (s *Server) routes() []route {
 
 		{get, callback, p.callback, everyone, s.callback},
 		{post, shared.LogoutPath("{platform}"), p.callback, everyone, s.backchannelLogout},
+		{get, shared.KeysPath("{platform}"), p.keys, everyone, s.showKeys},
+		{head, shared.KeysPath("{platform}"), p.keys, everyone, s.showKeys},
 		{post, pathReports, p.api, everyone, s.takeReports},
 
 		{get, shared.PathHealth, p.api, everyone, s.health},

@@ -18,7 +18,9 @@ import (
 	"locum/bff/audit"
 	"locum/bff/config"
 	"locum/bff/connect"
+	"locum/bff/control"
 	"locum/bff/events"
+	"locum/bff/keys"
 	"locum/bff/oauth"
 	"locum/bff/platform"
 	"locum/bff/proxy"
@@ -45,6 +47,8 @@ type Options struct {
 	Stream time.Duration
 	// Setup lets whoever can read the data directory make the first account, at /setup, while there is none.
 	Setup bool
+	// Control listens for operators' commands on a socket in the data directory.
+	Control bool
 
 	bounds bounds // zero: the defaults. Only tests have others.
 }
@@ -68,11 +72,13 @@ type Server struct {
 	accounts  *account.Store
 	sessions  *session.Manager
 	events    *events.Hub
+	keys      *keys.Store
 	platforms *platform.Registry
 	tokens    *tokens.Keeper
 	proxy     *proxy.Proxy
 	connect   *connect.Connector
-	setup     *account.Setup // nil: not asked for, or there is an account
+	setup     *account.Setup  // nil: not asked for, or there is an account
+	control   *control.Server // nil: not asked for, or not to be had here
 
 	assets   *assets
 	pages    pages
@@ -253,6 +259,9 @@ func (s *Server) sweep() {
 			s.logAnchor()
 			if _, err := s.tokens.Forget(); err != nil {
 				s.log.Warn("what is left of disconnected connections could not be deleted", "error", err)
+			}
+			if err := s.keys.Sweep(); err != nil {
+				s.log.Warn("signing keys that have left could not be deleted", "error", err)
 			}
 		case <-resting.C:
 			s.rest()

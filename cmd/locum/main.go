@@ -25,7 +25,7 @@ type commands struct {
 	Init     initCommand     `cmd:"" help:"Write a configuration, a master key and an empty data directory; nothing is ever overwritten."`
 	Check    checkCommand    `cmd:"" help:"Say what is wrong with an installation, and print the registration sheet."`
 	Config   configCommand   `cmd:"" help:"Print a commented example configuration."`
-	Keys     keysCommand     `cmd:"" help:"The master key that seals the vault."`
+	Keys     keysCommand     `cmd:"" help:"The master key that seals the vault, and the keys that sign to platforms."`
 	Secret   secretCommand   `cmd:"" help:"The client secrets that platforms gave you."`
 	Account  accountCommand  `cmd:"" help:"The practitioners who may sign in."`
 	Audit    auditCommand    `cmd:"" help:"The audit trail."`

@@ -87,25 +87,6 @@ func (exampleCommand) Run(std streams) error {
 	return err
 }
 
-type keysCommand struct {
-	Create keysCreateCommand `cmd:"" help:"Create the master key file that the configuration names."`
-}
-
-type keysCreateCommand struct{ configured }
-
-// Run creates the key file, readable by its owner only; an existing one is never overwritten.
-func (c keysCreateCommand) Run(std streams) error {
-	cfg, err := c.load()
-	if err != nil {
-		return err
-	}
-	if err := vault.CreateKeyFile(cfg.MasterKeyFile); err != nil {
-		return c.hint(err)
-	}
-	fmt.Fprintf(std.out, "created %s. Keep a copy apart from the data directory: without it nothing in the vault can be read.\n", cfg.MasterKeyFile)
-	return nil
-}
-
 type secretCommand struct {
 	Set secretSetCommand `cmd:"" help:"Store a platform's client secret, sealed; it is read from standard input."`
 }

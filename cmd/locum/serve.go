@@ -20,7 +20,7 @@ func (c serveCommand) Run(ctx context.Context, std streams) (err error) {
 	}
 	log, flush := logger(std, cfg.LogLevel)
 	defer flush()
-	server, err := bff.Open(cfg, bff.Options{Log: log, Setup: true})
+	server, err := bff.Open(cfg, bff.Options{Log: log, Setup: true, Control: true})
 	if err != nil {
 		return c.explain(ctx, std, c.hint(err))
 	}
