@@ -16,16 +16,18 @@ type Platform struct {
 	Kind string // one of the Kind constants
 	Name string // what a practitioner reads
 
-	Server      oauth.Server // where Discover is set, only what is configured of it
-	Discover    bool         // the endpoints come from FHIRBase's metadata document: Registry.Discover
-	Auth        oauth.Auth
-	JWKSCache   time.Duration // how long the platform may keep our public keys
-	ClientID    string
-	RedirectURI string   // this platform's own (RFC 9700 §4.4.2)
-	LogoutURI   string   // where it tells of logouts (OpenID Connect Back-Channel Logout 1.0 §2.2)
-	Scopes      []string // asked for when a clinic is first connected; without openid
-	MoreScopes  []string // what a practitioner may allow later, on top of Scopes
-	OpenID      bool     // ask for an id_token as well
+	Server   oauth.Server // where Discover is set, only what is configured of it
+	Discover bool         // the endpoints come from FHIRBase's metadata document: Registry.Discover
+	// MetadataSince is the day from which on a discovered document is believed: one that was pinned before is forgotten.
+	MetadataSince time.Time
+	Auth          oauth.Auth
+	JWKSCache     time.Duration // how long the platform may keep our public keys
+	ClientID      string
+	RedirectURI   string   // this platform's own (RFC 9700 §4.4.2)
+	LogoutURI     string   // where it tells of logouts (OpenID Connect Back-Channel Logout 1.0 §2.2)
+	Scopes        []string // asked for when a clinic is first connected; without openid
+	MoreScopes    []string // what a practitioner may allow later, on top of Scopes
+	OpenID        bool     // ask for an id_token as well
 
 	FHIRBase     string   // no slash at the end; aud of authorizations and iss of launches; "" where there is no FHIR
 	Opaque       bool     // access tokens are never read: the id_token says who it is (OpenID Connect Core §2)

@@ -16,8 +16,10 @@ type SMARTConfig struct {
 	AppConfig
 	FHIRBase string // "": the issuer is the FHIR base too
 	// Issuer is that of the id_tokens, where it is pinned. "": what the first metadata document says; from then on, that.
-	Issuer    string
-	SendScope bool // scope stands in every refresh request
+	Issuer string
+	// MetadataSince forgets what was pinned of the server before, where its operator confirms that it has moved.
+	MetadataSince time.Time
+	SendScope     bool // scope stands in every refresh request
 }
 
 // Where nothing else is configured; how much a server bears is nowhere said.
@@ -37,7 +39,7 @@ func SMART(c SMARTConfig) (*Platform, error) {
 	}
 	p := c.app(KindSMART)
 	p.Server = oauth.Server{Issuer: c.Issuer, IntrospectionMethod: c.IntrospectionMethod}
-	p.Discover, p.FHIRBase, p.SendScope = true, c.FHIRBase, c.SendScope
+	p.Discover, p.MetadataSince, p.FHIRBase, p.SendScope = true, c.MetadataSince, c.FHIRBase, c.SendScope
 	host := strings.TrimPrefix(OriginOf(c.FHIRBase), "https://")
 	if p.Name == "" {
 		p.Name = host
