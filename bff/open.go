@@ -88,7 +88,8 @@ func (s *Server) openRooms(o Options) error {
 	if s.keys, err = keys.New(s.vault, s.cfg.Platforms); err != nil {
 		return err
 	}
-	if s.platforms, err = platform.NewRegistry(s.cfg.Platforms, platform.Sources{Secret: s.clientSecret, Key: s.keys.Signer}, o.Dial); err != nil {
+	from := platform.Sources{Secret: s.clientSecret, Key: s.keys.Signer, Load: s.loadPin, Save: s.savePin, Refused: s.refusedMetadata}
+	if s.platforms, err = platform.NewRegistry(s.cfg.Platforms, from, o.Dial); err != nil {
 		return fmt.Errorf("set up the platforms: %w", err)
 	}
 	s.tokens, err = tokens.New(tokens.Config{Vault: s.vault, Platforms: s.platforms, Audit: s.audit, Log: s.log,
