@@ -67,7 +67,7 @@ type outcome struct {
 
 // outcomeOf reads how a request went. A refusal of the grant is an answer like any other; what is malformed is none, and
 // neither is what a gateway says in the platform's place.
-func outcomeOf(answer oauth.Answer, err error) outcome {
+func outcomeOf(live *platform.Live, answer oauth.Answer, err error) outcome {
 	var o outcome
 	if err == nil {
 		if answer.Status == http.StatusTooManyRequests || answer.Status == http.StatusServiceUnavailable {
@@ -82,16 +82,20 @@ func outcomeOf(answer oauth.Answer, err error) outcome {
 		o.unsent, o.lost, o.mute = !sent, sent, errors.Is(err, oauth.ErrClosed)
 	}
 	var response *oauth.ResponseError
-	one := errors.As(err, &response) && response.Code == codeTarget // it speaks about one clinic
-	if v := judge(err); v.kind != ReconnectNeeded && !one {
+	one := errors.As(err, &response) && // it speaks about one clinic, or about what one person has allowed
+		(response.Code == codeTarget || live.SendScope && response.Code == CauseInvalidScope)
+	if v := judge(partyOf(live), err); v.kind != ReconnectNeeded && !one {
 		o.kind, o.cause = v.kind, v.cause
 	}
 	return o
 }
 
+// ofClient are the causes that stand in the way of every request of this client.
+var ofClient = []string{CauseInvalidClient, CauseUnauthorized, CausePosted, CauseAssertion, CauseClock, CauseNoKey}
+
 // ofCode is what the same means for a code: its other refusals speak about that one request.
 func (o outcome) ofCode() outcome {
-	if o.kind == Misconfigured && !slices.Contains([]string{CauseInvalidClient, CauseUnauthorized}, o.cause) {
+	if o.kind == Misconfigured && !slices.Contains(ofClient, o.cause) {
 		o.kind = 0
 	}
 	return o

@@ -12,6 +12,7 @@ const (
 	NextWait      = "wait"       // it heals by itself
 	NextReconnect = "reconnect"  // the practitioner signs in at the platform once more; the connection keeps its id
 	NextConnect   = "connect"    // it is gone: a new connection
+	NextLaunch    = "launch"     // it is opened from the EHR once more: a new connection
 	NextClinic    = "ask_clinic" // somebody at the clinic has to let the account in again, then reconnect
 	NextTell      = "tell_operator"
 )
@@ -35,6 +36,11 @@ const (
 	SettingNetwork      = "network"   // name resolution, firewall, proxy, certificates on the way out
 	SettingIssuer       = "issuer"    // the issuer or the keys do not fit what the platform signs
 	SettingStorage      = "storage"   // the disk
+	SettingAuth         = "auth.method"
+	SettingAudience     = "auth.audience" // of assertions; then the keys that the platform knows, and the clock
+	SettingKeys         = "keys"          // `locum keys create PLATFORM`
+	SettingPolicy       = "policy"        // scopes, client id and auth of the platform's block: what the app is registered for
+	SettingClock        = "clock"         // of this machine
 )
 
 // Remedy is what a cause means to whoever asks: what to do next, and who can repair it. Where waiting is the answer, it is
@@ -50,22 +56,25 @@ var remedies = map[string]Remedy{
 	"": {Next: NextNone, By: ByNobody},
 
 	// The chain is over. Only a person can begin a new one.
-	CauseInvalidGrant: {Next: NextReconnect, By: ByPractitioner}, // RFC 6749 §5.2, and the platform says no more
-	CauseExpired:      {Next: NextReconnect, By: ByPractitioner}, // View.shown: unused for longer than the refresh token lives
-	CauseNoRefresh:    {Next: NextReconnect, By: ByPractitioner}, // RFC 6749 §5.1: a refresh token is optional
-	CauseWrongPerson:  {Next: NextReconnect, By: ByPractitioner}, // OpenID Connect Core §12.2: another sub
-	CauseWrongClinic:  {Next: NextReconnect, By: ByPractitioner}, // RFC 8707 §2: another audience
-	CauseSessionEnded: {Next: NextReconnect, By: ByPractitioner}, // platform.EndSession: idle too long, signed out, or ended by an administrator
-	CauseSessionMax:   {Next: NextReconnect, By: ByPractitioner}, // the record's EndsAt has passed
-	CauseLoggedOut:    {Next: NextReconnect, By: ByPractitioner}, // OpenID Connect Back-Channel Logout 1.0 §2.6
-	CauseDetached:     {Next: NextReconnect, By: ByPractitioner}, // platform.EndDetached: a sibling reused a token, or was revoked
-	CauseSuperseded:   {Next: NextReconnect, By: ByPractitioner}, // platform.EndSuperseded: RFC 9700 §4.14.2, a spent token was presented
-	CauseLostAnswer:   {Next: NextReconnect, By: ByPractitioner}, // the probe of a doubt says that the token is spent
-	CauseRestored:     {Next: NextReconnect, By: ByPractitioner}, // the token in the backup is not the newest
-	CauseConsent:      {Next: NextReconnect, By: ByPractitioner}, // platform.EndConsent: the consent page comes again
-	CauseOtherClient:  {Next: NextReconnect, By: ByPractitioner}, // platform.EndOtherClient: the client id was changed
-	CauseUserDisabled: {Next: NextClinic, By: ByClinic},          // platform.EndUserDisabled
-	CauseDamaged:      {Next: NextReconnect, By: ByPractitioner}, // the vault's record does not authenticate; nothing of it is used
+	CauseInvalidGrant:    {Next: NextReconnect, By: ByPractitioner}, // RFC 6749 §5.2, and the platform says no more
+	CauseExpired:         {Next: NextReconnect, By: ByPractitioner}, // View.shown: unused for longer than the refresh token lives
+	CauseNoRefresh:       {Next: NextReconnect, By: ByPractitioner}, // RFC 6749 §5.1: a refresh token is optional
+	CauseWrongPerson:     {Next: NextReconnect, By: ByPractitioner}, // OpenID Connect Core §12.2: another sub
+	CauseWrongPatient:    {Next: NextReconnect, By: ByPractitioner}, // SMART App Launch 2.2: another patient in the launch context
+	CauseLinkedElsewhere: {Next: NextConnect, By: ByPractitioner},   // as oneself
+	CauseLaunchEnded:     {Next: NextLaunch, By: ByPractitioner},    // no offline_access was asked for
+	CauseWrongClinic:     {Next: NextReconnect, By: ByPractitioner}, // RFC 8707 §2: another audience
+	CauseSessionEnded:    {Next: NextReconnect, By: ByPractitioner}, // platform.EndSession: idle too long, signed out, or ended by an administrator
+	CauseSessionMax:      {Next: NextReconnect, By: ByPractitioner}, // the record's EndsAt has passed
+	CauseLoggedOut:       {Next: NextReconnect, By: ByPractitioner}, // OpenID Connect Back-Channel Logout 1.0 §2.6
+	CauseDetached:        {Next: NextReconnect, By: ByPractitioner}, // platform.EndDetached: a sibling reused a token, or was revoked
+	CauseSuperseded:      {Next: NextReconnect, By: ByPractitioner}, // platform.EndSuperseded: RFC 9700 §4.14.2, a spent token was presented
+	CauseLostAnswer:      {Next: NextReconnect, By: ByPractitioner}, // the probe of a doubt says that the token is spent
+	CauseRestored:        {Next: NextReconnect, By: ByPractitioner}, // the token in the backup is not the newest
+	CauseConsent:         {Next: NextReconnect, By: ByPractitioner}, // platform.EndConsent: the consent page comes again
+	CauseOtherClient:     {Next: NextReconnect, By: ByPractitioner}, // platform.EndOtherClient: the client id was changed
+	CauseUserDisabled:    {Next: NextClinic, By: ByClinic},          // platform.EndUserDisabled
+	CauseDamaged:         {Next: NextReconnect, By: ByPractitioner}, // the vault's record does not authenticate; nothing of it is used
 
 	// The platform refuses Locum itself (RFC 6749 §5.2). It heals with the next refresh after the repair.
 	CauseInvalidClient:  {Next: tell(SettingSecret), By: ByOperator},
@@ -73,6 +82,11 @@ var remedies = map[string]Remedy{
 	CauseInvalidScope:   {Next: tell(SettingScopes), By: ByOperator},
 	CauseInvalidRequest: {Next: tell(SettingRegistration), By: ByOperator},
 	CauseGrantType:      {Next: tell(SettingRegistration), By: ByOperator},
+	CausePolicy:         {Next: tell(SettingPolicy), By: ByOperator},   // athenahealth guide, Token Endpoint: the scope, or a 2-legged app
+	CausePosted:         {Next: tell(SettingAuth), By: ByOperator},     // athenahealth guide, Troubleshooting: it must be Basic
+	CauseAssertion:      {Next: tell(SettingAudience), By: ByOperator}, // RFC 7523 §3.2: its aud, its key, or its dates
+	CauseClock:          {Next: tell(SettingClock), By: ByOperator},    // RFC 7523 §3, point 4
+	CauseNoKey:          {Next: tell(SettingKeys), By: ByOperator},
 	CauseUnknownSystem:  {Next: tell(SettingPlatforms), By: ByOperator}, // the configuration lost its block
 
 	// The platform, or the way to it. Locum asks again by itself; what lasts is looked at by somebody.
@@ -87,6 +101,9 @@ var remedies = map[string]Remedy{
 }
 
 func tell(setting string) string { return NextTell + ":" + setting }
+
+// RemedyOf gives what helps against a cause that has lasted for a while.
+func RemedyOf(cause string, lasted time.Duration) Remedy { return remedy(cause, lasted) }
 
 // remedy gives what helps against a cause that has lasted for a while. A cause that is not in the table is one more that
 // the practitioner can try: nothing is lost by reconnecting.

@@ -28,12 +28,13 @@ type Half struct {
 }
 
 // Diagnosis is what a platform says about a connection when it is asked: nothing is changed by it, there or here. Of an
-// access token "inactive" is never said: Keycloak says so of every token that is for somebody else, as a clinic's is.
+// access token that is a clinic's "inactive" is never said: Keycloak says so of every token that is for somebody else.
 type Diagnosis struct {
 	Asked           time.Time
 	Reachable       bool   // it answered
 	Code            string // a cause, where it could not be asked or would not say
 	Access, Refresh Half
+	Granted         []string      // what the platform says was granted; nil where it does not say
 	SameLogin       bool          // the refresh token belongs to the login that the connection came of, as far as the platform says
 	Clock           time.Duration // how far the platform's clock is ahead
 	Kind            string        // of rotation: platform.Kind*
@@ -95,7 +96,10 @@ func (k *Keeper) question(ctx context.Context, live *platform.Live, c vault.Conn
 	refresh, found := k.half(ctx, live, &d, c.Refresh, "refresh_token")
 	d.Refresh, d.SameLogin = refresh, refresh.Found == ProbeActive && (found.SID == "" || found.SID == c.SID)
 	d.Access, _ = k.half(ctx, live, &d, c.Access, "access_token")
-	if d.Access.Found == ProbeInactive {
+	if d.Granted = refresh.Scopes; len(d.Granted) == 0 {
+		d.Granted = d.Access.Scopes
+	}
+	if d.Access.Found == ProbeInactive && !live.Opaque {
 		d.Access.Found = ProbeUnusable
 	}
 	return d
@@ -114,7 +118,7 @@ func (k *Keeper) half(ctx context.Context, live *platform.Live, d *Diagnosis, to
 	found, err := live.OAuth.Introspect(ctx, token, hint)
 	switch {
 	case err != nil:
-		d.Code = unasked(err)
+		d.Code = unasked(live, err)
 		var transport *oauth.TransportError
 		d.Reachable = !errors.As(err, &transport)
 		return Half{Found: ProbeUnusable}, oauth.Introspection{}
@@ -130,9 +134,9 @@ func (k *Keeper) half(ctx context.Context, live *platform.Live, d *Diagnosis, to
 }
 
 // unasked is the cause of a question that was not answered.
-func unasked(err error) string {
+func unasked(live *platform.Live, err error) string {
 	if errors.Is(err, oauth.ErrNoEndpoint) {
 		return NotRevokedUnsupported
 	}
-	return judge(err).cause
+	return judge(partyOf(live), err).cause
 }

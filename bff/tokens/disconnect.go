@@ -228,6 +228,9 @@ func DisconnectAll(v *vault.Vault, practitioner string, ending func(platform str
 	k := &Keeper{vault: v}
 	err = v.Update(func(tx *vault.Tx) error {
 		n = 0
+		if err := Unlink(tx, practitioner); err != nil {
+			return err
+		}
 		return vault.Connections.Each(tx, func(c vault.Connection) error {
 			if c.Practitioner != practitioner || c.State == statePending {
 				return nil

@@ -57,7 +57,7 @@ const (
 // strict. A replay of a token that may be reused waits as well: if the platform came to the first request after the second,
 // the token that it gave for the second would be the stale one.
 func (k *Keeper) move(h *held, c vault.Connection, live *platform.Live, now time.Time) (move, time.Duration) {
-	r, mute := k.rotation(live), live.Server.Introspection == ""
+	r, mute := k.rotation(live), live.OAuth.Server().Introspection == ""
 	switch {
 	case c.Phase == phaseRestored && !mute:
 		return ask, 0

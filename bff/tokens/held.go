@@ -26,6 +26,7 @@ const statePending = "pending"
 // held is one connection in memory.
 type held struct {
 	id, practitioner, platform, clinic, subject string // never change
+	issuer, patient, kind                       string // nor do these: of the id_token and of the launch
 
 	// turn has room for one: who put something in may change the record. A channel, so that a wait costs no thread and
 	// a fake clock can pass it.
@@ -68,6 +69,8 @@ type current struct {
 	renewable  bool      // there is a refresh token
 	sid        string    // the login at the platform that it came of
 	unsettled  bool      // the last refresh did not come to its end: there is something to do, however fresh the token is
+	finite     bool      // nothing renews it, and its end was known from the first: it ends with its access token
+	online     bool      // it is to live only while its practitioner is there
 	over       bool      // the platform has said that the login is: nothing but a new chain changes that (see logout.go)
 	foretold   bool      // another answer before this one has told the same absolute end
 	view       View
@@ -90,6 +93,7 @@ func lean(c vault.Connection) vault.Connection {
 		*p = unique.Make(*p).Value()
 	}
 	c.Access = c.Access.Clone()
+	c.FHIRUser, c.Issuer, c.Launch, c.RefreshScopes = strings.Clone(c.FHIRUser), unique.Make(c.Issuer).Value(), leanLaunch(c.Launch), nil
 	for _, list := range []*[]string{&c.Scopes, &c.Requested, &c.Roles, &c.StaffMembers} {
 		if *list == nil {
 			continue
@@ -110,7 +114,7 @@ func hold(c vault.Connection) *held {
 	c = lean(c)
 	h := &held{
 		id: c.ID, practitioner: c.Practitioner, platform: c.Platform, clinic: c.Clinic, subject: c.Subject,
-		turn: make(chan struct{}, 1),
+		issuer: c.Issuer, patient: c.Launch.Patient, kind: c.Launch.Kind, turn: make(chan struct{}, 1),
 	}
 	h.now.Store(currentFrom(c))
 	return h
@@ -137,6 +141,8 @@ func currentFrom(c vault.Connection) *current {
 		liveUntil: live,
 		renewable: !c.Refresh.Empty() && c.State != StateReconnect,
 		sid:       c.SID,
+		finite:    c.Refresh.Empty() && c.Issuer != "" && c.State != StateReconnect,
+		online:    isOnline(c.Scopes),
 		over:      c.State == StateReconnect && c.Cause == CauseLoggedOut,
 		unsettled: c.Phase != "" || c.State != StateConnected,
 		view:      viewOf(c),
@@ -166,7 +172,7 @@ func (cur *current) in(state, cause string) *current {
 	next.view.State, next.view.Cause = state, cause
 	next.unsettled = state != StateConnected
 	if state == StateReconnect {
-		next.renewable, next.freshUntil, next.keptUntil = false, cur.liveUntil, time.Time{}
+		next.renewable, next.finite, next.freshUntil, next.keptUntil = false, false, cur.liveUntil, time.Time{}
 	}
 	return &next
 }

@@ -52,6 +52,7 @@ type Keeper struct {
 	kinds kinds // how the platforms rotate
 
 	signIns signIns // redemptions under way
+	waiting waiting // and those that nobody has adopted yet
 
 	births sync.Mutex // held while looking for a connection to update and, finding none, making one
 
@@ -196,12 +197,14 @@ func (k *Keeper) find(practitioner, connection string) (*held, bool) {
 	return h, true
 }
 
-// twin finds the practitioner's connection to the same clinic as the same subject.
+// twin finds the practitioner's connection to the same clinic as the same subject, launched in the same way for the same
+// patient: two tabs that an EHR opened for two patients never share a token.
 func (k *Keeper) twin(c vault.Connection) (*held, bool) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	for _, h := range k.conns {
-		same := h.practitioner == c.Practitioner && h.platform == c.Platform && h.clinic == c.Clinic && h.subject == c.Subject
+		same := h.practitioner == c.Practitioner && h.platform == c.Platform && h.clinic == c.Clinic && h.subject == c.Subject &&
+			h.issuer == c.Issuer && h.kind == c.Launch.Kind && h.patient == c.Launch.Patient
 		if same && !h.gone.Load() {
 			return h, true
 		}

@@ -198,7 +198,7 @@ func (k *Keeper) learn(h *held, live *platform.Live, c, next vault.Connection) {
 	case same:
 	case a.Kind == platform.KindStatic:
 		k.learned(live, next, a, vault.Authority{Evidence: evidenceNew})
-	case live.Server.Introspection != "" && k.kinds.begin(live.ID, now) && k.enter():
+	case live.OAuth.Server().Introspection != "" && k.kinds.begin(live.ID, now) && k.enter():
 		go func() {
 			defer k.working.Done()
 			k.observe(h, live, c.Refresh, next, a)

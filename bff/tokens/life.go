@@ -51,6 +51,9 @@ func (k *Keeper) Life(practitioner, connection string) (Life, error) {
 		if life.View.Cause == CauseExpired {
 			life.Since = h.now.Load().keptUntil
 		}
+		if cur := h.now.Load(); cur.finite && life.View.State == StateReconnect {
+			life.Since = cur.liveUntil
+		}
 		life.Remedy = remedy(life.View.Cause, now.Sub(life.since(now)))
 	case none || line.Practitioner != practitioner || line.EndedAt.IsZero() && !broken:
 		return Life{}, notFound(connection)

@@ -313,13 +313,35 @@ func (k *Keeper) queue(l *lane, c class, deadline time.Time) (*permit, *Error) {
 func (k *Keeper) heard(h *held, live *platform.Live, answer oauth.Answer, err error) {
 	if p := h.permit; p != nil {
 		h.permit = nil
-		o := outcomeOf(answer, err)
+		o := outcomeOf(live, answer, err)
 		if err == nil && withdrawn(live, answer) { // it speaks about one person
 			o.kind = 0
 		}
 		h.down = p.settle(o)
 		k.kick()
 	}
+}
+
+// Admit is the right to make one request to a platform's token endpoint with another client than the connections' own: it
+// counts in the platform's budget and waits like a call that has no token. What it gives is told how the request went, once,
+// whatever came: that the platform is down holds up everybody, what it says about that client nobody else. The error is an
+// *Error.
+func (k *Keeper) Admit(platformID string) (heard func(oauth.Answer, error), err error) {
+	live, err := k.platforms.Get(platformID)
+	if err != nil {
+		return nil, &Error{Kind: Misconfigured, Code: CauseUnknownSystem, Err: err}
+	}
+	p, refused := k.queue(k.lanes[live.ID], classCall, time.Time{})
+	if refused != nil {
+		return nil, refused
+	}
+	return func(answer oauth.Answer, err error) {
+		o := outcomeOf(live, answer, err)
+		if o.kind == Misconfigured {
+			o.kind = 0
+		}
+		p.settle(o)
+	}, nil
 }
 
 // admitCode is admit for the exchange of a code, which goes before every refresh and does not mind that the platform was
@@ -330,6 +352,6 @@ func (k *Keeper) admitCode(live *platform.Live) (heard func(oauth.Answer, error)
 		return nil, refused
 	}
 	return func(answer oauth.Answer, err error) {
-		p.settle(outcomeOf(answer, err).ofCode())
+		p.settle(outcomeOf(live, answer, err).ofCode())
 	}, nil
 }

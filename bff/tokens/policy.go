@@ -25,10 +25,11 @@ func (s span) part(d time.Duration) time.Duration { return time.Duration(s.share
 // allowed is when the platform's policy lets a connection that nobody uses be refreshed, which is due at the time given, or
 // that it does not: then it ends unless a call comes.
 func (k *Keeper) allowed(h *held, l *lane, s span, at, now time.Time) (time.Time, bool) {
+	present := l.policy.KeepAlive == platform.KeepSignedIn || h.now.Load().online
 	switch {
-	case l.policy.KeepAlive == platform.KeepHours && l.policy.Hours != nil:
+	case l.policy.KeepAlive == platform.KeepHours && l.policy.Hours != nil && !present:
 		return inHours(l.policy.Hours, s, at, now)
-	case l.policy.KeepAlive == platform.KeepSignedIn && k.signedIn != nil && !now.Before(at) && !k.signedIn(h.practitioner):
+	case present && k.signedIn != nil && !now.Before(at) && !k.signedIn(h.practitioner):
 		again := now.Add(max(s.to.Sub(s.from)/12, time.Second)) // perhaps they come back in time
 		return again, again.Before(s.to)
 	}

@@ -19,12 +19,15 @@ import (
 func (k *Keeper) conclude(h *held, c vault.Connection, live *platform.Live, answer oauth.Answer) error {
 	token, err := oauth.ParseToken(answer)
 	if err != nil {
-		v := judge(err)
+		v := judge(partyOf(live), err)
 		if v.kind == ReconnectNeeded {
 			return k.refused(h, c, live, description(err))
 		}
 		if withdrawn(live, answer) {
 			v.kind, v.cause = Unavailable, CauseConsent
+		}
+		if v.cause == CauseInvalidScope { // the next try asks what was granted (toAsk)
+			c.RefreshScopes = nil
 		}
 		switch {
 		case !token.Refresh.Empty(): // an answer without an access token to use, and with the newest refresh token
@@ -39,9 +42,9 @@ func (k *Keeper) conclude(h *held, c vault.Connection, live *platform.Live, answ
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), wireDeadline)
 	defer cancel()
-	grant, err := check(ctx, live, c.Clinic, token, nil)
-	if err == nil && grant.Subject != c.Subject {
-		err = &Error{Kind: WrongPerson, Connection: c.ID, Code: CauseWrongPerson}
+	grant, err := check(ctx, live, c, token, nil)
+	if err == nil {
+		err = grant.renews(c)
 	}
 	switch KindOf(err) {
 	case WrongPerson, WrongClinic:
@@ -79,7 +82,7 @@ func description(err error) string {
 
 // publish makes the new token durable, then visible. An answer without a refresh token, or with an empty one, keeps the
 // old one (RFC 6749 §6).
-func (k *Keeper) publish(h *held, c vault.Connection, live *platform.Live, token oauth.Token, grant platform.Grant, received time.Time) error {
+func (k *Keeper) publish(h *held, c vault.Connection, live *platform.Live, token oauth.Token, grant proof, received time.Time) error {
 	next := granted(c, live, token, grant, received)
 	if err := k.put(&next, k.refreshed(h, c, next)...); err != nil {
 		return k.unstored(h, err)
@@ -111,15 +114,13 @@ func (k *Keeper) refreshed(h *held, c, next vault.Connection) []vault.Step {
 }
 
 // granted gives the record with a verified token in it.
-func granted(c vault.Connection, live *platform.Live, token oauth.Token, grant platform.Grant, received time.Time) vault.Connection {
+func granted(c vault.Connection, live *platform.Live, token oauth.Token, grant proof, received time.Time) vault.Connection {
 	c.Access, c.Refresh = token.Access, kept(token.Refresh, c.Refresh)
 	c.ReceivedAt, c.ExpiresIn, c.RefreshExpiresIn = received, token.ExpiresIn, token.RefreshExpiresIn
 	c.Reuses, c.DoubtSince = 0, time.Time{}
-	c.Scopes, c.Roles, c.StaffMembers = grant.Scopes, grant.Roles, grant.StaffMembers
-	c = foreseen(c, live, grant.SignedIn)
-	if len(c.Scopes) == 0 { // a token that does not name its scopes: then the answer does (RFC 6749 §5.1)
-		c.Scopes = strings.Fields(token.Scope)
-	}
+	c.Scopes, c.Roles, c.StaffMembers = scopesOf(c, live, token, grant), grant.Roles, grant.StaffMembers
+	c.FHIRUser = grant.fhirUser
+	c = foreseen(windowed(c, live), live, grant.SignedIn)
 	if c.SID = grant.SID; c.SID == "" {
 		c.SID = token.SessionState
 	}
@@ -135,6 +136,10 @@ func granted(c vault.Connection, live *platform.Live, token oauth.Token, grant p
 func foreseen(c vault.Connection, live *platform.Live, signedIn time.Time) vault.Connection {
 	window, before := c.RefreshExpiresIn, c.EndsAt
 	c.EndsAt = time.Time{}
+	if live.Opaque && c.Refresh.Empty() { // no offline_access: it ends with its access token
+		c.EndsAt = c.ReceivedAt.Add(c.ExpiresIn)
+		return c
+	}
 	if most := live.Refresh.SessionMax; most > 0 {
 		switch {
 		case !signedIn.IsZero():
@@ -158,77 +163,20 @@ func foreseen(c vault.Connection, live *platform.Live, signedIn time.Time) vault
 	return c
 }
 
+// windowed gives the record with the life of an unused refresh token as it is configured, where the answer does not say one:
+// athenahealth's is 90 days "from the most recent token request that used or generated that refresh token" (its guide, Output
+// Parameters). It says so of offline_access; how long one is good that lives while the person is there, nobody says.
+func windowed(c vault.Connection, live *platform.Live) vault.Connection {
+	if c.RefreshExpiresIn == 0 && live.Refresh.Window > 0 && !c.Refresh.Empty() && !isOnline(c.Scopes) {
+		c.RefreshExpiresIn = live.Refresh.Window
+		c.WindowMax = 0 // it says nothing about an end
+	}
+	return c
+}
+
 func kept(fresh, old secret.String) secret.String {
 	if fresh.Empty() {
 		return old
 	}
 	return fresh
-}
-
-// excess is what was granted although it was not asked for (RFC 6749 §3.3; T035).
-func excess(c vault.Connection) []string {
-	var more []string
-	for _, scope := range c.Scopes {
-		if !slices.Contains(c.Requested, scope) {
-			more = append(more, scope)
-		}
-	}
-	return more
-}
-
-// check verifies what a token endpoint gave: the access token (signature, issuer, azp, lifetime), that it is for this
-// clinic, and an id_token where one came. Errors are of kind BadToken, WrongClinic, WrongPerson, or Unavailable when the
-// platform's keys cannot be fetched.
-//
-// nonce is the one that was sent, empty if none was; nil at a refresh, whose id_token may repeat the nonce of the
-// sign-in (OpenID Connect Core §12.2), which is not kept.
-func check(ctx context.Context, live *platform.Live, clinic string, token oauth.Token, nonce *secret.String) (platform.Grant, error) {
-	claims, err := live.OAuth.VerifyAccess(ctx, token.Access)
-	if err != nil {
-		return platform.Grant{}, unverified(err)
-	}
-	grant, err := live.Grant(claims, clinic)
-	if err != nil {
-		return platform.Grant{}, ungranted(err)
-	}
-	if token.ID.Empty() {
-		return grant, nil
-	}
-	id, err := checkID(ctx, live, token, nonce, grant.Subject)
-	if err == nil && grant.SignedIn.IsZero() {
-		grant.SignedIn = platform.SignedIn(id)
-	}
-	return grant, err
-}
-
-// checkID verifies an id_token and that it names the same subject as the access token.
-func checkID(ctx context.Context, live *platform.Live, token oauth.Token, nonce *secret.String, subject string) (id oauth.Claims, err error) {
-	if nonce == nil {
-		id, err = live.OAuth.VerifyRenewedID(ctx, token.ID, token.Access)
-	} else {
-		id, err = live.OAuth.VerifyID(ctx, token.ID, *nonce, token.Access)
-	}
-	switch {
-	case err != nil:
-		return id, unverified(err)
-	case id.Subject != subject:
-		return id, &Error{Kind: WrongPerson, Code: CauseWrongPerson}
-	}
-	return id, nil
-}
-
-func ungranted(err error) *Error {
-	var wrong *platform.GrantError
-	if errors.As(err, &wrong) && wrong.Code == platform.GrantWrongClinic {
-		return &Error{Kind: WrongClinic, Code: CauseWrongClinic, Err: err}
-	}
-	return &Error{Kind: BadToken, Code: CauseBadToken, Err: err}
-}
-
-func unverified(err error) *Error {
-	var bad *oauth.TokenError
-	if errors.As(err, &bad) && !bad.Temporary() {
-		return &Error{Kind: BadToken, Code: CauseBadToken, Err: err}
-	}
-	return &Error{Kind: Unavailable, Code: CauseUnreachable, Err: err}
 }

@@ -96,7 +96,7 @@ func (k *Keeper) exchange(ctx context.Context, live *platform.Live, r Redemption
 	a := r.Attempt
 	pending := vault.Connection{
 		ID: strings.ToLower(rand.Text()), Practitioner: a.Practitioner, Platform: a.Platform, Clinic: a.Clinic,
-		State: statePending, Phase: phaseAnswered, Requested: a.Scopes,
+		State: statePending, Phase: phaseAnswered, Requested: a.Scopes, Launch: vault.LaunchContext{Kind: a.Kind},
 		Attempt: vault.RefreshAttempt{ID: rand.Text(), SentAt: time.Now(), Node: k.node},
 	}
 	heard, err := k.admitCode(live)
@@ -108,7 +108,7 @@ func (k *Keeper) exchange(ctx context.Context, live *platform.Live, r Redemption
 	answer, err := live.OAuth.Exchange(ctx, r.Code, a.Verifier)
 	heard(answer, err)
 	if err != nil {
-		return pending, answer, refusal(err)
+		return pending, answer, refusal(live, err)
 	}
 	if answer.Status >= 300 { // no tokens in it
 		return pending, answer, nil
@@ -126,19 +126,25 @@ func (k *Keeper) exchange(ctx context.Context, live *platform.Live, r Redemption
 func (k *Keeper) examine(ctx context.Context, live *platform.Live, c vault.Connection, answer oauth.Answer, nonce secret.String) (vault.Connection, error) {
 	token, err := oauth.ParseToken(answer)
 	if err != nil {
-		return c, refusal(err)
+		return c, refusal(live, err)
 	}
-	if live.OpenID && token.ID.Empty() { // asked for, so it must come (OpenID Connect Core §3.1.3.3)
+	if (live.OpenID || live.Opaque) && token.ID.Empty() { // asked for, so it must come (OpenID Connect Core §3.1.3.3)
 		return c, &Error{Kind: BadToken, Code: CauseBadToken, Err: errors.New("no id_token in the answer")}
 	}
 	ctx, cancel := context.WithTimeout(ctx, wireDeadline)
 	defer cancel()
-	grant, err := check(ctx, live, c.Clinic, token, &nonce)
+	grant, err := check(ctx, live, c, token, &nonce)
 	if err != nil {
 		return c, err
 	}
 	c = granted(c, live, token, grant, answer.ReceivedAt)
 	c.Subject, c.ConnectedAt, c.Attempt = grant.Subject, answer.ReceivedAt, vault.RefreshAttempt{}
+	kind := c.Launch.Kind
+	c.Issuer, c.Launch = grant.issuer, grant.launch
+	c.Launch.Kind = kind
+	if live.SendScope {
+		c.RefreshScopes = refreshScopes(c.Scopes, c.Requested)
+	}
 	c.ClinicName = c.Clinic
 	if clinic, err := live.Clinic(c.Clinic); err == nil && clinic.Name != "" {
 		c.ClinicName = clinic.Name
@@ -152,6 +158,9 @@ func (k *Keeper) announce(ctx context.Context, c vault.Connection, r Redemption)
 	event := audit.Event{
 		Kind: "connect", RequestID: r.RequestID, Practitioner: c.Practitioner, Session: r.Attempt.Session, Remote: r.Remote,
 		Platform: c.Platform, Clinic: c.Clinic, Connection: c.ID,
+	}
+	if err := k.unlinked(c); err != nil {
+		return err
 	}
 	h, found := k.twin(c)
 	if named := r.Attempt.Connection; named != "" {
@@ -184,8 +193,11 @@ func (h *held) admits(c vault.Connection) error {
 	if h.clinic != c.Clinic || h.platform != c.Platform {
 		return &Error{Kind: WrongClinic, Connection: h.id, Code: CauseWrongClinic}
 	}
-	if h.subject != c.Subject {
+	if h.subject != c.Subject || h.issuer != c.Issuer {
 		return &Error{Kind: WrongPerson, Connection: h.id, Code: CauseWrongPerson}
+	}
+	if h.patient != c.Launch.Patient {
+		return &Error{Kind: WrongPerson, Connection: h.id, Code: CauseWrongPatient}
 	}
 	return nil
 }
@@ -263,6 +275,7 @@ func (k *Keeper) replace(h *held, c vault.Connection) (vault.Connection, error) 
 		}
 		next = c
 		next.ID, next.Kind, next.ConnectedAt, next.Generation = old.ID, old.Kind, old.ConnectedAt, old.Generation
+		next.Launch.Kind = old.Launch.Kind
 		next.Attempt.Fence, next.WindowMax = old.Attempt.Fence, max(old.WindowMax, c.WindowMax)
 		next = foreseen(next, live, time.Time{})
 		if err := vault.Connections.Delete(tx, c.ID); err != nil {
@@ -294,8 +307,8 @@ func (k *Keeper) replace(h *held, c vault.Connection) (vault.Connection, error) 
 }
 
 // refusal reads an error of the code's exchange. The code is spent or was never accepted: it is not sent again.
-func refusal(err error) *Error {
-	v := judge(err)
+func refusal(live *platform.Live, err error) *Error {
+	v := judge(partyOf(live), err)
 	switch {
 	case v.kind == ReconnectNeeded:
 		v.kind = Refused

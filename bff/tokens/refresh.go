@@ -64,7 +64,7 @@ func (k *Keeper) answer(h *held, c *vault.Connection, live *platform.Live, why r
 	case c.Phase == phaseAnswered:
 		return k.reread(h, c, live, why)
 	case c.Refresh.Empty():
-		return oauth.Answer{}, k.end(h, *c, CauseNoRefresh)
+		return oauth.Answer{}, k.end(h, *c, endOf(c.Launch))
 	}
 	answer, err := k.offer(h, c, live, why)
 	if !h.lost || time.Since(h.sent) > atOnce {
@@ -88,6 +88,7 @@ func (k *Keeper) offer(h *held, c *vault.Connection, live *platform.Live, why re
 	h.lost = false
 	m, left := k.move(h, *c, live, time.Now())
 	if m != wait && m != stay {
+		c.RefreshScopes = k.toAsk(live, *c)
 		if err := k.admit(h, live, why); err != nil {
 			return oauth.Answer{}, err
 		}
@@ -135,12 +136,12 @@ func (k *Keeper) send(h *held, c *vault.Connection, live *platform.Live, steps [
 		return oauth.Answer{}, k.unstored(h, err)
 	}
 	*c, h.sent = intent, now
-	answer, err := live.OAuth.Refresh(context.Background(), c.Refresh, nil) // its own deadline is wireDeadline
+	answer, err := live.OAuth.Refresh(context.Background(), c.Refresh, c.RefreshScopes) // nil: all of them; its own deadline is wireDeadline
 	k.heard(h, live, answer, err)
 	if err == nil {
 		return answer, k.keepRaw(h, c, answer)
 	}
-	v := judge(err)
+	v := judge(partyOf(live), err)
 	if h.lost = v.phase == phaseInflight; h.lost {
 		h.doubt = true
 	} else {

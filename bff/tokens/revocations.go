@@ -83,7 +83,7 @@ const (
 // knows to be invalid, is gone (RFC 7009 §2.2; Keycloak says so with 200, other servers with 400). What is not certain, and
 // what is Locum's own fault, is asked again: only then has a revocation been made. after is how long the platform asked to
 // wait; code is a cause.
-func judgeRevocation(err error) (what revoked, code string, after time.Duration) {
+func judgeRevocation(live *platform.Live, err error) (what revoked, code string, after time.Duration) {
 	var response *oauth.ResponseError
 	switch {
 	case err == nil:
@@ -91,7 +91,7 @@ func judgeRevocation(err error) (what revoked, code string, after time.Duration)
 	case errors.Is(err, oauth.ErrNoEndpoint):
 		return revokedUnable, NotRevokedUnsupported, 0
 	case !errors.As(err, &response):
-		return revokedLater, judge(err).cause, 0
+		return revokedLater, judge(partyOf(live), err).cause, 0
 	case response.Status < 300:
 		return revokedDone, "", 0
 	}
@@ -111,7 +111,7 @@ func judgeRevocation(err error) (what revoked, code string, after time.Duration)
 	case http.StatusTooManyRequests:
 		return revokedLater, CauseUnavailable, after
 	}
-	return revokedLater, judge(err).cause, after
+	return revokedLater, judge(partyOf(live), err).cause, after
 }
 
 // progress is what one attempt at a revocation came to.
@@ -146,7 +146,7 @@ func (k *Keeper) giveBack(live *platform.Live, r *vault.Revocation, told bool) p
 
 // signOut ends the login that r's tokens belong to; false where the platform does not do it: then the tokens are revoked.
 func (k *Keeper) signOut(live *platform.Live, r *vault.Revocation, p *progress) bool {
-	what, code, after := judgeRevocation(k.endSession(live, *r))
+	what, code, after := judgeRevocation(live, k.endSession(live, *r))
 	if what == revokedDone && k.survived(live, r.Refresh) {
 		what, code = revokedLater, CauseUnavailable
 	}
@@ -170,13 +170,13 @@ func (k *Keeper) takeBack(live *platform.Live, r *vault.Revocation, token *secre
 		return true
 	}
 	whole := r.Way != wayAccess
-	what, code, after := judgeRevocation(k.revoke(live, *token, hint))
+	what, code, after := judgeRevocation(live, k.revoke(live, *token, hint))
 	for again := 0; what == revokedDone && token == &r.Refresh && k.survived(live, r.Refresh); again++ {
 		if again == revokedAgain {
 			what, code = revokedLater, CauseUnavailable
 			break
 		}
-		what, code, after = judgeRevocation(k.revoke(live, *token, hint))
+		what, code, after = judgeRevocation(live, k.revoke(live, *token, hint))
 	}
 	switch {
 	case what == revokedLater:
@@ -224,8 +224,12 @@ func (k *Keeper) endSession(live *platform.Live, r vault.Revocation) error {
 }
 
 // inUse says whether a connection that is alive, whoever has it, hangs on the login that r's tokens belong to. Where the
-// login is not known, it may be any of the person's.
+// login is not known, it may be any of the person's; but chains whose tokens are opaque are independent of one another then
+// (RFC 7009 §2.1: what is revoked is what is based on the same grant).
 func (k *Keeper) inUse(r vault.Revocation) bool {
+	if live, err := k.platforms.Get(r.Platform); err == nil && live.Opaque && r.SID == "" {
+		return false
+	}
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	for _, h := range k.conns {

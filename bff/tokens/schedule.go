@@ -71,6 +71,7 @@ type schedule struct {
 	wake  chan struct{} // room for one
 	last  time.Time     // of the last tick
 	dark  []*held       // found to be due while their platform is down
+	over  []*held       // found to have come to their end
 	ticks int
 }
 
@@ -173,6 +174,7 @@ func (k *Keeper) run() {
 // tick does what is to be done now and says when there is something again; zero: when somebody says so.
 func (k *Keeper) tick(now time.Time) (next time.Time) {
 	k.wokenUp(now)
+	next = k.lapse(now)
 	for _, l := range k.lanes {
 		if l.heals() {
 			k.planAll(func(h *held) bool { return k.lanes[h.platform] == l && h.now.Load().unsettled })
@@ -180,6 +182,7 @@ func (k *Keeper) tick(now time.Time) (next time.Time) {
 		next = sooner(next, l.serve(now))
 	}
 	chosen, dark, at := k.choose(now)
+	k.finishOver()
 	for _, h := range dark {
 		k.showDown(h, k.lanes[h.platform])
 	}
@@ -251,6 +254,8 @@ func (k *Keeper) ripen(h *held, now time.Time) {
 	case !ok:
 	case now.Before(at):
 		k.schedule.put(h, at)
+	case h.now.Load().finite:
+		k.schedule.over = append(k.schedule.over, h)
 	default:
 		l := k.lanes[h.platform]
 		h.place = place{at: deadline(h.now.Load(), now), due: true, lane: l}
@@ -316,8 +321,11 @@ func (cur *current) end() time.Time {
 // ended, and none whose end cannot be put off any more. One whose practitioner may not sign in is looked at again later.
 func (k *Keeper) dueAt(h *held, now time.Time) (at time.Time, ok bool) {
 	cur, l := h.now.Load(), k.lanes[h.platform]
-	if !cur.renewable || l == nil || h.gone.Load() {
+	if !cur.renewable && !cur.finite || l == nil || h.gone.Load() {
 		return at, false
+	}
+	if cur.finite { // its end is written down when it comes
+		return latest(now.Add(left(cur.liveUntil, now)), h.later()), true
 	}
 	if k.active != nil && !k.active(h.practitioner) { // or that cannot be told just now
 		return now.Add(min(wakeEvery, max(cur.end().Sub(cur.received)/12, time.Second))), left(cur.end(), now) > 0

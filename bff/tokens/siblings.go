@@ -66,7 +66,7 @@ func (k *Keeper) askSiblings(h *held, live *platform.Live, cause string) {
 
 // askThem asks about connections after the end of h; then is the cause to show of those that are found ended too.
 func (k *Keeper) askThem(siblings []*held, h *held, live *platform.Live, then string) {
-	if live.Server.Introspection == "" || len(siblings) == 0 || !k.enter() {
+	if live.OAuth.Server().Introspection == "" || len(siblings) == 0 || !k.enter() {
 		return
 	}
 	siblings = siblings[:min(len(siblings), maxSiblings)]

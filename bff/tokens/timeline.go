@@ -118,6 +118,9 @@ func (k *Keeper) Forget() (n int, err error) {
 		return 0, nil
 	}
 	defer k.working.Done()
+	if _, err := k.sweepLaunched(time.Now()); err != nil {
+		return 0, err
+	}
 	var old []string
 	err = k.vault.View(func(tx *vault.Tx) error {
 		old = nil

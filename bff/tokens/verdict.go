@@ -4,65 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net/http"
-	"slices"
 	"time"
 
 	"locum/bff/audit"
-	"locum/bff/oauth"
 	"locum/bff/platform"
 	"locum/bff/secret"
 	"locum/bff/vault"
 )
-
-// verdict is what an unsuccessful token request means for its connection: what the caller is told, the cause that is
-// shown, and the phase its record is left in.
-type verdict struct {
-	kind  Kind
-	cause string
-	phase string
-}
-
-// ours are the error codes of RFC 6749 §5.2 that speak about Locum's registration and not about the practitioner's
-// grant. Nothing is erased for them (T051).
-var ours = []string{CauseInvalidClient, CauseUnauthorized, CauseInvalidScope, CauseInvalidRequest, CauseGrantType}
-
-// codeTarget is the error code of RFC 8707 §2. Keycloak answers with it after it has spent the refresh token.
-const codeTarget = "invalid_target"
-
-// judge reads an error of the token endpoint (RFC 6749 §5.2 and refresh-protocol D4, steps 3, 5 and 6). Only
-// invalid_grant ends a connection, and only as a client error: what a failing gateway says is no confirmation.
-func judge(err error) verdict {
-	var transport *oauth.TransportError
-	if errors.As(err, &transport) {
-		if transport.Sent {
-			return verdict{Unavailable, CauseNoAnswer, phaseInflight}
-		}
-		return verdict{Unavailable, CauseUnreachable, ""}
-	}
-	if errors.Is(err, oauth.ErrMalformed) {
-		return verdict{Unavailable, CauseNoAnswer, phaseInflight}
-	}
-	var response *oauth.ResponseError
-	if !errors.As(err, &response) { // nothing was sent: Locum has no client secret to send, for instance
-		return verdict{Misconfigured, CauseInvalidClient, ""}
-	}
-	switch status := response.Status; {
-	case status < 300, status >= 500 && status != http.StatusServiceUnavailable: // done, perhaps, and not as it should be
-		return verdict{Unavailable, CauseNoAnswer, phaseInflight}
-	case status >= 500 || status == http.StatusTooManyRequests:
-		return verdict{Unavailable, CauseUnavailable, ""}
-	case response.Code == CauseInvalidGrant:
-		return verdict{ReconnectNeeded, CauseInvalidGrant, ""}
-	case status == http.StatusUnauthorized: // client authentication failed (RFC 6749 §5.2); Keycloak calls it unauthorized_client
-		return verdict{Misconfigured, CauseInvalidClient, ""}
-	case slices.Contains(ours, response.Code):
-		return verdict{Misconfigured, response.Code, ""}
-	case response.Code == codeTarget:
-		return verdict{Unavailable, CauseUnavailable, phaseInflight}
-	}
-	return verdict{Unavailable, CauseUnavailable, ""}
-}
 
 // failed keeps the connection and notes that it cannot be renewed just now. An attempt that was not processed says nothing
 // about an earlier one whose outcome is unknown: the record then stays in phase inflight. The audit trail gets one record
@@ -208,7 +156,7 @@ func (h *held) remembered() vault.Connection {
 	cur := h.now.Load()
 	return vault.Connection{
 		ID: h.id, Practitioner: h.practitioner, Platform: h.platform, Clinic: h.clinic, Subject: h.subject,
-		Access: cur.lease.Access, ConnectedAt: cur.view.ConnectedAt,
+		Access: cur.lease.Access, ConnectedAt: cur.view.ConnectedAt, Issuer: h.issuer, FHIRUser: cur.view.FHIRUser, Launch: cur.view.Launch,
 	}
 }
 

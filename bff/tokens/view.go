@@ -27,6 +27,9 @@ type View struct {
 	FreshFor                                       time.Duration // of the current access token; 0 when it has run out
 	KeptFor                                        time.Duration // of the connection without a call; 0 when no end is stated
 	EndsAt                                         time.Time     // when it ends however it is used; zero when that is not known
+	FHIRUser, Issuer                               string        // of the id_token, where access tokens are not read
+	Launch                                         vault.LaunchContext
+	Missing, Excess                                []string // asked for and not granted, and the other way round, by their meaning
 }
 
 // List gives the practitioner's connections, the oldest first. It reads memory alone.
@@ -84,6 +87,9 @@ func (h *held) shown(now time.Time) View {
 func (cur *current) shown(now time.Time) View {
 	view := cur.view
 	view.FreshFor = max(0, cur.liveUntil.Sub(now))
+	if cur.finite && view.FreshFor == 0 && view.State != StateMisconfigured {
+		view.State, view.Cause = StateReconnect, endOf(view.Launch)
+	}
 	if cur.keptUntil.IsZero() {
 		return view
 	}
@@ -104,6 +110,7 @@ func viewOf(c vault.Connection) View {
 		ID: c.ID, Practitioner: c.Practitioner, Platform: c.Platform, Clinic: c.Clinic, ClinicName: c.ClinicName,
 		State: c.State, Cause: c.Cause, Scopes: c.Scopes, Requested: c.Requested, Roles: c.Roles,
 		StaffMembers: c.StaffMembers, ConnectedAt: c.ConnectedAt, RefreshedAt: c.RefreshedAt, EndsAt: c.EndsAt,
+		FHIRUser: c.FHIRUser, Issuer: c.Issuer, Launch: c.Launch, Missing: missing(c), Excess: excess(c),
 	}
 }
 
