@@ -11,6 +11,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -44,12 +45,21 @@ func (s *Sandbox) NewBrowser() (*Browser, error) {
 
 // Approve is Sandbox.Approve in this browser. Where it is already logged in, login is not looked at.
 func (b *Browser) Approve(authorizationURL, login string, deny bool) (callbackURL string, err error) {
+	return b.ApproveAs(authorizationURL, nil, Choice{Login: login, Deny: deny})
+}
+
+// ApproveAs is Face.Approve in this browser; with fields they are posted to the address as a form (authorize-post).
+func (b *Browser) ApproveAs(authorizationURL string, fields url.Values, c Choice) (callbackURL string, err error) {
 	at, err := url.Parse(authorizationURL)
 	if err != nil {
 		return "", fmt.Errorf("authorization URL: %w", err)
 	}
-	step, err := b.visit(http.MethodGet, at, nil)
-	for range 6 { // login, its redirect, consent and its redirect fit
+	method := http.MethodGet
+	if fields != nil {
+		method = http.MethodPost
+	}
+	step, err := b.visit(method, at, fields)
+	for range 12 { // login, two choices and consent, each with its redirect, fit
 		switch {
 		case err != nil:
 			return "", err
@@ -61,7 +71,7 @@ func (b *Browser) Approve(authorizationURL, login string, deny bool) (callbackUR
 			return "", errors.New("the identity server shows a page without a way on")
 		default:
 			var form url.Values
-			if form, err = b.fill(step, login, deny); err == nil {
+			if form, err = b.fill(step, c); err == nil {
 				step, err = b.visit(http.MethodPost, at.ResolveReference(step.action), form)
 			}
 		}
@@ -97,28 +107,69 @@ type step struct {
 }
 
 // fill fills in the form of a page as the person would.
-func (b *Browser) fill(at step, login string, deny bool) (url.Values, error) {
+func (b *Browser) fill(at step, c Choice) (url.Values, error) {
 	form := url.Values{"attempt": {field(at.page, `name="attempt" value="([^"]*)"`)}}
-	if strings.HasSuffix(at.action.Path, "/authenticate") {
-		who, known := b.s.person(login)
-		if !known {
-			return nil, fmt.Errorf("the sandbox knows nobody called %q", login)
-		}
-		if strings.Contains(at.page, `role="alert"`) {
-			return nil, fmt.Errorf("login of %q was refused", login)
-		}
-		form.Set("username", who.Login)
-		form.Set("password", who.Password)
-		return form, nil
+	if part := field(at.page, `name="step" value="([^"]*)"`); part != "" {
+		form.Set("step", part)
+	}
+	switch {
+	case strings.HasSuffix(at.action.Path, "/authenticate") || form.Get("step") == "login":
+		return form, b.fillLogin(at, form, c.Login)
+	case form.Get("step") == "choice":
+		return form, fillChoice(at, form, c)
 	}
 	form.Set("decision", "allow")
-	if deny || !strings.Contains(at.page, `value="allow"`) { // the page of somebody who does not work there offers only to go back
+	if c.Deny || !strings.Contains(at.page, `value="allow"`) { // the page of somebody who does not work there offers only to go back
 		form.Set("decision", "deny")
 	}
 	for _, box := range regexp.MustCompile(`name="scope" value="([^"]*)"`).FindAllStringSubmatch(at.page, -1) {
-		form.Add("scope", html.UnescapeString(box[1]))
+		if name := html.UnescapeString(box[1]); !slices.Contains(c.Untick, name) {
+			form.Add("scope", name)
+		}
 	}
 	return form, nil
+}
+
+func (b *Browser) fillLogin(at step, form url.Values, login string) error {
+	if login == "" {
+		login = b.s.people[0].Login
+	}
+	who, known := b.s.person(login)
+	name, password := who.Login, who.Password
+	for _, f := range b.s.faces() {
+		if f.api.host == at.action.Host {
+			var one facePerson
+			one, known = f.person(login)
+			name, password = one.Login, one.Password
+		}
+	}
+	if !known {
+		return fmt.Errorf("the sandbox knows nobody called %q", login)
+	}
+	if strings.Contains(at.page, `role="alert"`) {
+		return fmt.Errorf("login of %q was refused", login)
+	}
+	form.Set("username", name)
+	form.Set("password", password)
+	return nil
+}
+
+// fillChoice takes the record that was chosen, or the first on the page.
+func fillChoice(at step, form url.Values, c Choice) error {
+	var offered []string
+	for _, button := range regexp.MustCompile(`name="record" value="([^"]*)"`).FindAllStringSubmatch(at.page, -1) {
+		offered = append(offered, html.UnescapeString(button[1]))
+	}
+	if strings.Contains(at.page, `role="alert"`) || len(offered) == 0 {
+		return errors.New("there is nothing to choose, or the choice was refused")
+	}
+	form.Set("record", offered[0])
+	for _, wanted := range []string{c.Patient, c.Encounter} {
+		if slices.Contains(offered, wanted) {
+			form.Set("record", wanted)
+		}
+	}
+	return nil
 }
 
 // visit makes one request over the in-process door, on a connection of its own.
@@ -138,7 +189,7 @@ func (b *Browser) visit(method string, at *url.URL, form url.Values) (step, erro
 	r.Close = true
 	if method == http.MethodPost {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		r.Header.Set("Origin", b.s.iam.origin)
+		r.Header.Set("Origin", at.Scheme+"://"+at.Host)
 	}
 	for _, c := range b.jar.Cookies(at) {
 		r.AddCookie(c)

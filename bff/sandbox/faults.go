@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -98,6 +99,11 @@ func (s *Sandbox) Fail(where Endpoint, status, n int) {
 		canned.Header["X-Throttle-Match"] = "sandbox/" + string(where)
 	}
 	switch {
+	case strings.Contains(string(where), "/fhir"):
+		canned.Header["Content-Type"] = fhirType
+		canned.Body = `{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"exception","diagnostics":"planned by the sandbox"}]}`
+	case strings.Contains(string(where), "/v1"):
+		canned.Body = `{"error":"planned by the sandbox","detailedmessage":"planned by the sandbox"}`
 	case EndpointAPI.covers(where):
 		canned.Body = fmt.Sprintf(`{"object":"error","code":%q,"message":"planned by the sandbox"}`, strconv.Itoa(status))
 	case status >= http.StatusInternalServerError:
@@ -160,4 +166,7 @@ func (s *Sandbox) Calm() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults.plans, s.faults.next = nil, nextGrant{}
+	for _, f := range s.faces() {
+		f.planned = planned{}
+	}
 }

@@ -35,7 +35,17 @@ type screen struct {
 	Clinics                []Clinic
 	Deeds                  []deed
 	Done                   string
+	Real                   string // what the sandbox is not; "" is Jane
+	Patient                string
+	Records                []choice
+	Launches               []launchable
+	Frame, FrameOrigin     string
+	Note                   string
+	Wide                   bool
 }
+
+// choice is one record on a picker.
+type choice struct{ ID, Name, Note string }
 
 // hint is a fictional person on the login page, one click away.
 type hint struct {

@@ -119,6 +119,9 @@ func (s *Sandbox) record(r *http.Request, where Endpoint, body []byte) *Request 
 	}
 	s.log.entries = append(s.log.entries, entry)
 	s.present(entry)
+	for _, f := range s.faces() {
+		f.present(entry)
+	}
 	if s.log.counts == nil {
 		s.log.counts = map[Endpoint]int{}
 	}

@@ -37,6 +37,8 @@ type Options struct {
 	IAM, ClinicA, ClinicB string
 	// Clients are the registered extensions; Register adds more.
 	Clients []Client
+	// Athena and SMART add a simulated athenahealth and another SMART on FHIR server; nil adds none.
+	Athena, SMART *FaceOptions
 	// Rand feeds every value minted; nil means crypto/rand. Keys always come from crypto/rand.
 	Rand io.Reader
 }
@@ -77,6 +79,8 @@ type Sandbox struct {
 	servers []*server
 	clinics []*clinic
 	people  []person
+	athena  *Face
+	smart   *Face
 	closing chan struct{}
 	live    context.Context // ends with Close
 	stop    context.CancelFunc
@@ -146,11 +150,17 @@ func start(o Options, sockets bool) (*Sandbox, error) {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
+	if err := s.openFaces(o, sockets); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	iam := s.iamHandler()
 	s.iam.serve(&door{s: s, host: s.iam.host, where: iamEndpoint, accept: func(*http.Request) http.Handler { return iam }})
 	for i, c := range s.clinics {
 		srv := s.servers[i+1]
 		srv.serve(&door{s: s, host: srv.host, where: apiEndpoint, accept: s.arrivals(c)})
+	}
+	for _, f := range s.faces() {
+		f.serve()
 	}
 	return s, nil
 }
