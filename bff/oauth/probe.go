@@ -55,6 +55,9 @@ type AuthorizationAnswer struct {
 // With Prompt none the server shows no page and begins no sign-in (OpenID Connect Core §3.1.2.1). The error is a
 // *TransportError.
 func (c *Client) AskAuthorization(ctx context.Context, r AuthorizationRequest) (AuthorizationAnswer, error) {
+	if _, err := c.known(); err != nil {
+		return AuthorizationAnswer{}, err
+	}
 	request, err := http.NewRequest(http.MethodGet, c.AuthorizationURL(r), nil)
 	if err != nil {
 		return AuthorizationAnswer{}, &TransportError{Err: errors.New("request cannot be built")}
