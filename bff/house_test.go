@@ -33,7 +33,7 @@ var mayImport = map[string]string{
 	"bff/connect":  "bff/tokens bff/session bff/vault bff/oauth bff/platform bff/audit bff/secret",
 	"bff/keys":     "bff/vault bff/platform bff/oauth bff/secret",
 	"bff/control":  "bff/secret",
-	"bff/service":  "bff/tokens bff/platform bff/oauth bff/audit bff/secret",
+	"bff/service":  "bff/tokens bff/throttle bff/platform bff/oauth bff/audit bff/secret",
 	"bff/proxy":    "bff/tokens bff/service bff/throttle bff/platform bff/vault bff/audit bff/secret",
 	"bff": "bff/secret bff/throttle bff/audit bff/oauth bff/vault bff/platform bff/account bff/session bff/config bff/tokens " +
 		"bff/connect bff/proxy bff/events bff/keys bff/control bff/service web shared app app/words",
