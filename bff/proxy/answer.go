@@ -24,6 +24,8 @@ func (c *call) answer(status int) error {
 		return c.unusable(fmt.Errorf("status %d", status))
 	case browserRepeats(status):
 		return c.broken(status)
+	case status < 500 && c.upstream.face != nil:
+		return c.explained(status)
 	case status < 500:
 		if faults := c.faults(status); faults != nil {
 			c.out.SetBodyRaw(faults)
@@ -50,6 +52,11 @@ func browserRepeats(status int) bool {
 
 // success passes on JSON, and answers without a body.
 func (c *call) success(status int) error {
+	if c.operation.FHIR {
+		if err := c.wholeFHIR(); err != nil {
+			return err
+		}
+	}
 	if len(c.out.Body()) == 0 {
 		return c.pass(status)
 	}
@@ -58,6 +65,11 @@ func (c *call) success(status int) error {
 	}
 	if !isJSON(string(c.out.Header.ContentType())) {
 		return c.unusable(errors.New("not JSON"))
+	}
+	if c.operation.FHIR {
+		if err := c.incoming(); err != nil {
+			return err
+		}
 	}
 	return c.pass(status)
 }
@@ -72,9 +84,12 @@ func (c *call) pass(status int) error {
 		c.out.Header.SetBytesV(fasthttp.HeaderETag, etag)
 	}
 	c.out.Header.Set(fasthttp.HeaderCacheControl, "no-store")
-	if len(c.out.Body()) > 0 {
+	switch {
+	case len(c.out.Body()) > 0 && c.operation.FHIR:
+		c.out.Header.SetContentType(contentFHIR)
+	case len(c.out.Body()) > 0:
 		c.out.Header.SetContentType(contentJSON)
-	} else {
+	default:
 		c.out.Header.SetNoDefaultContentType(true)
 	}
 	return nil

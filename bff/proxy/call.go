@@ -1,9 +1,9 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +24,7 @@ type call struct {
 	upstream  *upstream
 	operation platform.Call
 	query     string
+	shaped         // nothing for Jane
 	announced bool // an intent is in the audit trail
 	doubted   bool // the platform has refused a fresh token before
 }
@@ -86,10 +87,12 @@ func (c *call) admit(ctx context.Context) error {
 	if c.operation, err = live.Match(r.Method, r.Path); err != nil {
 		return err
 	}
-	if c.query, err = c.operation.Query(r.Query); err != nil {
-		return err
+	if c.upstream.face != nil {
+		err = c.shape(connection.Launch.Patient)
+	} else if c.query, err = c.operation.Query(r.Query); err == nil {
+		err = c.plainBody()
 	}
-	if err := c.body(); err != nil {
+	if err != nil {
 		return err
 	}
 	if err := over(ctx); err != nil {
@@ -116,15 +119,15 @@ func (c *call) use(lease tokens.Lease) error {
 		return &Error{Code: codeClinic}
 	}
 	c.lease = lease
-	if scope := c.operation.Scope; scope != "" && !slices.Contains(lease.Scopes, scope) {
-		return &Error{Code: codeScope, Params: map[string]string{"scope": scope}}
+	if !c.operation.Granted(lease.Scopes) {
+		return &Error{Code: codeScope, Params: map[string]string{"scope": c.operation.Scope}}
 	}
 	return nil
 }
 
-// body refuses a body where none belongs, and any that is not JSON. Document upload, the one operation that is not, comes
-// with streaming.
-func (c *call) body() error {
+// plainBody refuses a body where none belongs, and any that is not JSON. Document upload, the one operation that is not,
+// comes with streaming.
+func (c *call) plainBody() error {
 	switch c.operation.Method {
 	case fasthttp.MethodPost, fasthttp.MethodPut, fasthttp.MethodPatch:
 		if c.operation.Multipart || len(c.request.Body) > 0 && !isJSON(c.request.ContentType) {
@@ -168,6 +171,9 @@ func (c *call) attempt(ctx context.Context) (int, error) {
 		return 0, c.failed(c.silence(err), err)
 	}
 	entry.End(audit.ResultAnswered, status)
+	if c.upstream.face != nil {
+		c.heed(permit, status)
+	}
 	if status == fasthttp.StatusTooManyRequests {
 		return 0, c.frozen(permit)
 	}
@@ -235,16 +241,10 @@ func (c *call) failed(code string, err error) error {
 func (c *call) frozen(permit *throttle.Permit) error {
 	header := &c.out.Header
 	match := string(header.Peek("X-Throttle-Match"))
-	now, err := fasthttp.ParseHTTPDate(header.Peek(fasthttp.HeaderDate)) // a date to come back is by the platform's clock
-	if err != nil {
-		now = time.Now()
-	}
-	wait, stated := throttle.ParseRetryAfter(string(header.Peek(fasthttp.HeaderRetryAfter)), now)
+	wait, stated := throttle.ParseRetryAfter(string(header.Peek(fasthttp.HeaderRetryAfter)), c.platformTime())
 	frozen := freeze{class: c.operation.Class}
 	frozen.whole, frozen.long = permit.Frozen(match, wait)
-	if err := c.proxy.audit.Event(c.proxy.recorder.recording(), c.event("freeze", frozen.String())); err != nil {
-		c.proxy.log.Error("freeze not recorded", "request_id", c.request.RequestID, "error", err)
-	}
+	c.noteFreeze(frozen)
 	c.proxy.log.Warn("platform answered 429", "request_id", c.request.RequestID, "platform", c.lease.Platform,
 		"clinic", c.lease.Clinic, "operation", c.operation.ID, "match", clip(match), "retry_after", wait, "stated", stated,
 		"absurd", stated && wait >= throttle.MaxRetryAfter)
@@ -261,7 +261,7 @@ func (c *call) intent() audit.Intent {
 		Platform: c.lease.Platform, Clinic: c.lease.Clinic, Connection: c.connection(), Method: r.Method,
 	}
 	if c.operation.Operation != nil {
-		in.Operation, in.Class, in.Record = c.operation.ID, c.operation.Class, c.operation.Record
+		in.Operation, in.Class, in.Record = c.operation.ID, c.operation.Class, cmp.Or(c.operation.Record, c.named)
 	}
 	return in
 }

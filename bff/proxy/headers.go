@@ -26,7 +26,7 @@ const userAgent = "Locum"
 // buffers are for lines that are put together for one request.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
 
-// write fills a new request. What stands here is all that a platform ever receives: target, Host, Authorization,
+// write fills a new request. What stands here is all that Jane ever receives (for others see writeForeign): target, Host, Authorization,
 // Content-Type, Accept, Accept-Encoding, User-Agent, and where given Accept-Language, If-None-Match and a body.
 func (c *call) write(req *fasthttp.Request) {
 	held, _ := buffers.Get().(*[]byte)
@@ -34,7 +34,12 @@ func (c *call) write(req *fasthttp.Request) {
 		clear(*held) // it held the token
 		buffers.Put(held)
 	}()
-	b := append((*held)[:0], c.operation.Path...)
+	b := (*held)[:0]
+	if c.target != "" {
+		b = append(b, c.target...)
+	} else {
+		b = append(b, c.operation.Path...)
+	}
 	if c.query != "" {
 		b = append(b, '?')
 		b = append(b, c.query...)
@@ -46,8 +51,15 @@ func (c *call) write(req *fasthttp.Request) {
 	b = append(b, c.lease.Access.Reveal()...)
 	req.Header.SetBytesV(fasthttp.HeaderAuthorization, b)
 	*held = b[:0:cap(b)]
-	req.Header.SetContentType(contentJSON)
-	req.Header.Set(fasthttp.HeaderAccept, contentJSON)
+	if c.upstream.face != nil {
+		c.writeForeign(req)
+	} else {
+		req.Header.SetContentType(contentJSON)
+		req.Header.Set(fasthttp.HeaderAccept, contentJSON)
+		if len(c.request.Body) > 0 {
+			req.SetBodyRaw(c.request.Body)
+		}
+	}
 	req.Header.Set(fasthttp.HeaderAcceptEncoding, "identity")
 	req.Header.SetUserAgent(userAgent)
 	if v := c.request.AcceptLanguage; isFieldValue(v) {
@@ -55,9 +67,6 @@ func (c *call) write(req *fasthttp.Request) {
 	}
 	if v := c.request.IfNoneMatch; isFieldValue(v) {
 		req.Header.Set(fasthttp.HeaderIfNoneMatch, v)
-	}
-	if len(c.request.Body) > 0 {
-		req.SetBodyRaw(c.request.Body)
 	}
 }
 

@@ -7,6 +7,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"sync"
 	"time"
@@ -19,13 +20,15 @@ import (
 	"locum/bff/tokens"
 )
 
-// Config of a Proxy. All fields but Log must be set.
+// Config of a Proxy. All fields but Log and LinkKey must be set.
 type Config struct {
 	Tokens    *tokens.Keeper
 	Limiter   *throttle.Limiter
 	Platforms *platform.Registry
 	Audit     *audit.Log
 	Log       *slog.Logger // nil: discard. It gets operation ids and clinics, never a path, an id of a record or a body
+	// LinkKey signs the pages of searches, so that those of before a restart still lead on. nil: a random one.
+	LinkKey []byte
 }
 
 // Proxy calls platforms. Its methods may be called at once from many goroutines.
@@ -35,6 +38,7 @@ type Proxy struct {
 	platforms *platform.Registry
 	audit     *audit.Log
 	log       *slog.Logger
+	links     links
 
 	mu        sync.RWMutex
 	closed    bool
@@ -49,8 +53,12 @@ func New(c Config) *Proxy {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.LinkKey == nil {
+		c.LinkKey = make([]byte, 32)
+		_, _ = rand.Read(c.LinkKey) // it never fails (crypto/rand)
+	}
 	return &Proxy{
-		tokens: c.Tokens, limiter: c.Limiter, platforms: c.Platforms, audit: c.Audit, log: c.Log,
+		tokens: c.Tokens, limiter: c.Limiter, platforms: c.Platforms, audit: c.Audit, log: c.Log, links: links{c.LinkKey},
 		upstreams: map[clinicKey]*upstream{},
 	}
 }
@@ -88,15 +96,17 @@ type Request struct {
 	RequestID, Practitioner, Session, Remote, Connection, Method string
 	Path                                                         platform.Path // the platform's own, after /proxy/v1/{connection}
 	Query                                                        string        // raw
-	// ContentType must be JSON where there is a body. The caller's Accept is not asked for: only JSON is fetched.
-	ContentType, AcceptLanguage, IfNoneMatch string
-	Body                                     []byte
-	Background                               bool
+	// ContentType must be JSON where there is a body, or a form where the operation takes one. The caller's Accept is not
+	// asked for: only JSON is fetched. IfMatch is of use for FHIR updates.
+	ContentType, AcceptLanguage, IfNoneMatch, IfMatch string
+	Body                                              []byte
+	Background                                        bool
 }
 
 // Error is a call that was refused or has failed. Code is one of package shared's codes, and never the platform's text.
 type Error struct {
 	Code       string
+	Status     int           // the HTTP status that goes with it; 0: the code's own
 	RetryAfter time.Duration // 0 where waiting does not help
 	Params     map[string]string
 	Err        error // for the log
@@ -118,6 +128,8 @@ const (
 	codeUnsupported  = "unsupported_media"
 	codeScope        = "scope_missing"
 	codeClinic       = "clinic_mismatch"
+	codePatient      = "wrong_patient"
+	codeRefused      = "call_refused"
 	codeBadAnswer    = "platform_bad_answer"
 	codeUnknown      = "outcome_unknown"
 	codeUnavailable  = "platform_unavailable"

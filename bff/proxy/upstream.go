@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/url"
 	"sync/atomic"
@@ -25,36 +26,37 @@ const (
 	maxAnswer    = 4 << 20          // likewise
 )
 
-// clinicKey is a clinic of a platform.
-type clinicKey struct{ platform, origin string }
+// clinicKey is a clinic of a platform, by its address: several may be at one origin.
+type clinicKey struct{ platform, address string }
 
 // String is the key of the throttle.
-func (k clinicKey) String() string { return k.platform + " " + k.origin }
+func (k clinicKey) String() string { return k.platform + " " + k.address }
 
 // upstream is one clinic, and the connections to it. A token of this clinic is sent to this origin only.
 type upstream struct {
 	live *platform.Live
 	host string // of the origin, with a port where it names one
 	key  string
+	face *face // nil: Jane
 	*lines
 	used atomic.Int64 // when it was last called, Unix seconds
 }
 
-// upstream finds or makes the clinic's. The origin was a clinic of the platform when the connection was made; it must be
-// one still.
-func (p *Proxy) upstream(live *platform.Live, origin string) (*upstream, error) {
-	key := clinicKey{live.ID, origin}
+// upstream finds or makes the clinic's. The address was a clinic's of the platform when the connection was made; it must be
+// one's still.
+func (p *Proxy) upstream(live *platform.Live, address string) (*upstream, error) {
+	key := clinicKey{live.ID, address}
 	p.mu.RLock()
 	u := p.upstreams[key]
 	p.mu.RUnlock()
 	if u != nil {
 		return u, nil
 	}
-	clinic, err := live.Clinic(origin)
-	if err != nil || clinic.Origin != origin {
+	clinic, err := live.Clinic(address)
+	if err != nil || clinic.Address != address {
 		return nil, &Error{Code: codeClinic, Err: err}
 	}
-	made, err := newUpstream(live, key)
+	made, err := newUpstream(live, key, clinic.Origin)
 	if err != nil {
 		return nil, &Error{Code: codeClinic, Err: err}
 	}
@@ -83,27 +85,37 @@ func (p *Proxy) dropOldest() {
 	delete(p.upstreams, at)
 }
 
-func newUpstream(live *platform.Live, key clinicKey) (*upstream, error) {
-	at, err := url.Parse(key.origin)
+func newUpstream(live *platform.Live, key clinicKey, origin string) (*upstream, error) {
+	face, ok := faceOf(live, key.address)
+	if !ok || face != nil && face.base.origin != origin {
+		return nil, errBase
+	}
+	at, err := url.Parse(origin)
 	if err != nil {
 		return nil, err
 	}
+	lines := linesTo(live, at)
+	lines.timeout, lines.maxBody = orDefault(live.Timeout, callFor), orDefault(live.MaxAnswer, maxAnswer)
+	u := &upstream{live: live, host: at.Host, key: key.String(), face: face, lines: lines}
+	u.used.Store(time.Now().Unix())
+	return u, nil
+}
+
+var errBase = errors.New("the FHIR base is on another host than the clinic")
+
+// linesTo are connections to an origin of a platform, by its own guarded dialler.
+func linesTo(live *platform.Live, at *url.URL) *lines {
 	addr := fasthttp.AddMissingPort(at.Host, at.Scheme == "https")
 	var config *tls.Config
 	if at.Scheme == "https" {
 		config = &tls.Config{ServerName: at.Hostname(), MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
 	}
-	u := &upstream{live: live, host: at.Host, key: key.String(), lines: &lines{
-		timeout: orDefault(live.Timeout, callFor), maxBody: orDefault(live.MaxAnswer, maxAnswer),
-		dial: func(ctx context.Context) (secured, raw net.Conn, err error) {
-			if raw, err = live.DialFunc(ctx, "tcp", addr); err == nil {
-				secured, err = secure(ctx, raw, config)
-			}
-			return secured, raw, err
-		},
+	return &lines{dial: func(ctx context.Context) (secured, raw net.Conn, err error) {
+		if raw, err = live.DialFunc(ctx, "tcp", addr); err == nil {
+			secured, err = secure(ctx, raw, config)
+		}
+		return secured, raw, err
 	}}
-	u.used.Store(time.Now().Unix())
-	return u, nil
 }
 
 func orDefault[T int | time.Duration](v, otherwise T) T {

@@ -88,13 +88,36 @@ func (p *Permit) Frozen(match string, retryAfter time.Duration) (whole bool, lon
 		retryAfter = r.limit.Window
 	}
 	long = min(retryAfter, MaxRetryAfter) + c.limiter.config.Margin
-	r.frozen = max(r.frozen, now+long)
 	p.give(now, 0)
+	c.freeze(r, now, long)
+	return whole, long
+}
+
+// Spent says that an answer has called a limit of the platform's own used up: nothing is sent until it is reset and the
+// margin has passed, for the endpoint class where the limit's name has it, else for the clinic. It settles nothing: the
+// permit is still to be reported. longer is false where that was known before.
+func (p *Permit) Spent(q Quota) (whole bool, long time.Duration, longer bool) {
+	c := p.clinic
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now()
+	r := &c.all
+	if whole = p.class.name == "" || !strings.Contains(strings.ToLower(q.Name), strings.ToLower(p.class.name)); !whole {
+		r = p.class
+	}
+	long = min(max(q.Reset, MinRetryAfter), day+dayMargin) + c.limiter.config.Margin
+	longer = now+long > r.frozen+c.limiter.config.Margin
+	c.freeze(r, now, long)
+	return whole, long, longer
+}
+
+// freeze has nothing sent by a rule for so long. Those who wait and can no longer be in time are refused at once.
+func (c *clinic) freeze(r *rule, now, long time.Duration) {
+	r.frozen = max(r.frozen, now+long)
 	if c.queued() > 0 {
 		c.refuseLate(now)
 		c.dispatch(now)
 	}
-	return whole, long
 }
 
 // namesClinic reads a limit's name such as "marketing_api/ip/clinic" or "jdp/clinic/endpoint".

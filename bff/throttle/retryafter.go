@@ -19,9 +19,17 @@ func ParseRetryAfter(value string, now time.Time) (d time.Duration, ok bool) {
 	if d, ok := seconds(value); ok {
 		return clamp(d), true
 	}
+	if d, ok := date(value, now); ok {
+		return clamp(d), true
+	}
+	return 0, false
+}
+
+// date reads an HTTP-date and answers how far from now it is.
+func date(value string, now time.Time) (time.Duration, bool) {
 	for _, layout := range []string{"Mon, 02 Jan 2006 15:04:05 GMT", "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC} {
 		if at, err := time.Parse(layout, value); err == nil {
-			return clamp(at.Sub(now)), true
+			return at.Sub(now), true
 		}
 	}
 	return 0, false

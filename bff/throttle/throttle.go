@@ -1,7 +1,7 @@
 // Package throttle makes calls to a platform wait their turn, so that no window of the platform's rate limits ever holds
 // more requests than it allows, whatever the network does. A permit comes back one window after the answer was completely
 // received, not after the request was sent; that is what makes the bound exact (proof at rule). It counts in memory only:
-// it does no I/O, starts no goroutine, reads no header but Retry-After, and knows platforms only as keys. It imports
+// it does no I/O, starts no goroutine, reads no header but those of limits, and knows platforms only as keys. It imports
 // nothing of ours; platform carries its Limits, proxy takes its permits.
 package throttle
 
