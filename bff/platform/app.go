@@ -21,6 +21,8 @@ type AppConfig struct {
 	// keep our public keys; zero: 15 minutes.
 	Auth      oauth.Auth
 	JWKSCache time.Duration
+	// IDAlgorithms are the signature algorithms of id_tokens, among RS256, RS384 and ES384; none: RS256 alone.
+	IDAlgorithms []string
 	// Scopes are asked for when a practitioner connects, MoreScopes is what may be allowed later; openid and fhirUser are
 	// always asked for. nil Scopes: to read what the schedule and the record show.
 	Scopes, MoreScopes []string
@@ -51,7 +53,7 @@ func (c AppConfig) app(kind string) *Platform {
 	p := &Platform{
 		ID: c.ID, Kind: kind, Name: c.Name, ClientID: c.ClientID, OpenID: true, Opaque: true,
 		RedirectURI: c.PublicURL + "/connect/" + c.ID + "/callback", LogoutURI: c.PublicURL + "/connect/" + c.ID + "/backchannel-logout",
-		Auth: c.Auth, JWKSCache: c.JWKSCache, Launch: !c.NoLaunch,
+		Auth: c.Auth, JWKSCache: c.JWKSCache, IDAlgorithms: slices.Clone(c.IDAlgorithms), Launch: !c.NoLaunch,
 		Scopes: asked(c.Scopes), MoreScopes: asked(c.MoreScopes), LaunchScopes: asked(c.LaunchScopes), Standalone: slices.Clone(c.Standalone),
 		Refresh: c.Refresh, Ending: c.Ending, Timeout: fhirTimeout, MaxAnswer: fhirMaxAnswer,
 	}
@@ -135,8 +137,17 @@ func (c AppConfig) check(p *Platform, secretFrom string) []error {
 			break
 		}
 	}
-	if !slices.Contains([]string{"", "GET", "POST"}, c.IntrospectionMethod) {
+	switch {
+	case !slices.Contains([]string{"", "GET", "POST"}, c.IntrospectionMethod):
 		fault("IntrospectionMethod", "write GET or POST, or leave it out")
+	case c.IntrospectionMethod == "GET" && p.Auth.Method == oauth.AuthPost:
+		fault("IntrospectionMethod", "a GET has no body to post the secret in; authenticate by client_secret_basic, or write POST")
+	}
+	for _, name := range p.IDAlgorithms {
+		if !slices.Contains(algorithms, name) {
+			fault("IDAlgorithms", "write one or more of: "+strings.Join(algorithms, ", "))
+			break
+		}
 	}
 	faults = append(faults, authFaults("Auth", p.Auth, p.ClientID)...)
 	faults = append(faults, p.Refresh.faults()...)
@@ -178,7 +189,8 @@ func authFaults(field string, a oauth.Auth, clientID string) (faults []error) {
 	return faults
 }
 
-// algorithms are those of assertions: SMART App Launch 2.2 has the last two, athenahealth's guide signs with the first.
+// algorithms are those of assertions and id_tokens: SMART App Launch 2.2 signs assertions with the last two, athenahealth's
+// guide with the first.
 var algorithms = []string{"RS256", "RS384", "ES384"}
 
 // checkAppScopes refuses scopes that cannot mean anything here; asking for one fails the whole request at some platforms.

@@ -27,11 +27,9 @@ var fhirTypes = []fhirType{
 	{"Appointment", []string{"patient", "practitioner", "actor", "location", "date", "status"}, ""},
 }
 
-// fhirPaging are the parameters of every search, and those with which servers lead to the next page of one.
-var fhirPaging = []string{
-	"_id", "_count", "_sort", "_lastUpdated", "_total",
-	"cursor", "_cursor", "page", "_page", "_offset", "_skip", "_page_token", "_pageToken", "ct",
-}
+// fhirCommon are the parameters of every search. Those that lead to a next page are each server's own and come from its
+// answers alone, which the proxy signs.
+var fhirCommon = []string{"_id", "_count", "_sort", "_lastUpdated", "_total"}
 
 // fhirOperations are the operations on a FHIR R4 API below a path.
 func fhirOperations(base string) []Operation {
@@ -44,7 +42,7 @@ func fhirOperations(base string) []Operation {
 			})
 			return &all[len(all)-1]
 		}
-		row("search", "GET", "", "s").Params = slices.Concat(t.params, fhirPaging)
+		row("search", "GET", "", "s").Params = slices.Concat(t.params, fhirCommon)
 		row("read", "GET", "/{id}", "r").RecordParam = "id"
 		if strings.Contains(t.writes, "c") {
 			row("create", "POST", "", "c").Write = true
@@ -55,18 +53,6 @@ func fhirOperations(base string) []Operation {
 		}
 	}
 	return all
-}
-
-// fhirPage is the next page of a search at servers that keep searches and have one address for all of them (HAPI).
-func fhirPage(base string) Operation {
-	path := base
-	if path == "" {
-		path = "/"
-	}
-	return Operation{
-		ID: "fhir.page", Method: "GET", Path: path, Class: "page", FHIR: true, Interaction: "s",
-		Params: []string{"_getpages", "_getpagesoffset", "_count", "_pretty", "_bundletype", "_format", "_pageId", "_getpageId"},
-	}
 }
 
 // catalogue gives a platform its operations. Each that is on a resource gets the scope that is configured for it, so that a

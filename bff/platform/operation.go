@@ -23,7 +23,8 @@ type Operation struct {
 	// Resource is a FHIR type and Interaction one of c, r, u, d, s (SMART App Launch 2.2): what a scope must allow. "" where
 	// Scope says it all. ServiceScope is the beginning of scopes that allow it to the application itself.
 	Resource, Interaction, ServiceScope string
-	// Params are the query parameters it takes, exactly as sent: page[limit], start_at[gte].
+	// Params are the query parameters it takes, exactly as sent: page[limit], start_at[gte]; where Form is set, the fields of
+	// the body, and no query is taken.
 	Params []string
 	// RecordParam is the {name} whose value is the record that the operation is about; "" for lists.
 	RecordParam string

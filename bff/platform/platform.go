@@ -30,6 +30,7 @@ type Platform struct {
 	OpenID        bool     // ask for an id_token as well
 
 	FHIRBase     string   // no slash at the end; aud of authorizations and iss of launches; "" where there is no FHIR
+	IDAlgorithms []string // of id_tokens; none: RS256 alone
 	Opaque       bool     // access tokens are never read: the id_token says who it is (OpenID Connect Core §2)
 	Launch       bool     // EHR launches are accepted
 	LaunchScopes []string // asked for in an EHR launch; without openid

@@ -21,29 +21,36 @@ func (e *QueryError) Error() string {
 const (
 	maxQuery      = 4096
 	maxQueryValue = 2048 // a cursor, or a comma-separated list of ids
+	maxRepeats    = 4    // of a parameter in a FHIR search
 )
 
 // Query reads a raw query, refuses parameters that the operation does not take, that stand twice, or whose value is
 // not printable UTF-8, and writes the rest anew: sorted by name, everything but unreserved characters percent-encoded.
-// No query is "". The error is a *QueryError.
+// In a FHIR search a parameter may stand four times: a resource has to fit all of them (FHIR R4, Search, "Combining
+// parameters"). No query is "". The error is a *QueryError.
 func (o *Operation) Query(raw string) (string, error) {
-	if raw == "" {
+	switch {
+	case raw == "":
 		return "", nil
+	case o.Form:
+		return "", &QueryError{Reason: "this operation takes a form and no query"}
 	}
 	if len(raw) > maxQuery {
 		return "", &QueryError{Reason: "too long"}
 	}
 	var pairs []string
-	var seen []string
+	seen := map[string]int{}
 	for pair := range strings.SplitSeq(raw, "&") {
 		name, value, err := o.param(pair)
 		if err != nil {
 			return "", err
 		}
-		if slices.Contains(seen, name) {
+		switch seen[name]++; {
+		case seen[name] > 1 && !o.FHIR:
 			return "", &QueryError{name, "stands twice"}
+		case seen[name] > maxRepeats:
+			return "", &QueryError{name, "stands too often"}
 		}
-		seen = append(seen, name)
 		pairs = append(pairs, escape(name)+"="+escape(value))
 	}
 	slices.Sort(pairs)

@@ -71,7 +71,7 @@ func open(p *Platform, from Sources, dial oauth.DialFunc) (*Live, error) {
 	if dial == nil {
 		dial = p.Dial
 	}
-	config := oauth.ClientConfig{Server: p.Server, ID: p.ClientID, RedirectURI: p.RedirectURI, Auth: p.Auth, Dial: dial}
+	config := oauth.ClientConfig{Server: p.Server, ID: p.ClientID, RedirectURI: p.RedirectURI, Auth: p.Auth, IDAlgorithms: p.IDAlgorithms, Dial: dial}
 	if from.Secret != nil {
 		config.Secret = func() (secret.String, error) { return from.Secret(p.ID) }
 	}

@@ -59,7 +59,7 @@ func SMART(c SMARTConfig) (*Platform, error) {
 	p.Clinics, p.Hint = []ClinicLink{{Name: p.Name, URL: c.FHIRBase}}, c.FHIRBase
 	p.service(oauth.AuthKey, "RS384")
 	path := basePath(c.FHIRBase)
-	p.catalogue(append(fhirOperations(path), fhirPage(path)), strings.Count(path, "/"), "rs", "cud")
+	p.catalogue(fhirOperations(path), strings.Count(path, "/"), "rs", "cud")
 	if err := errors.Join(checkSMART(c, p)...); err != nil {
 		return nil, err
 	}
