@@ -29,6 +29,8 @@ type Config struct {
 	Session        Session
 	LogLevel       slog.Level
 	Extension      Extension            // the zero value: not stated
+	Administrators []string             // logins, normalised, of those who see and use service connections
+	Embedded       *Embedded            // nil: no page of Locum may be shown inside another
 	Platforms      []*platform.Platform // at least one, their ids all different
 
 	lines map[string]int // of each key read, by its path; nil for a configuration that no file holds
@@ -36,6 +38,9 @@ type Config struct {
 
 // TLS names the certificate and key files, PEM.
 type TLS struct{ CertFile, KeyFile string }
+
+// Embedded lets EHRs show Locum inside their own pages: those of exactly these https origins (CSP3, frame-ancestors).
+type Embedded struct{ FrameAncestors []string }
 
 // Session limits how long a practitioner stays signed in.
 type Session struct{ Idle, Absolute time.Duration }
