@@ -11,6 +11,7 @@ import (
 
 	"locum/bff/audit"
 	"locum/bff/platform"
+	"locum/bff/service"
 	"locum/bff/throttle"
 	"locum/bff/tokens"
 )
@@ -25,6 +26,7 @@ type call struct {
 	operation platform.Call
 	query     string
 	shaped         // nothing for Jane
+	service   bool // the application itself calls
 	announced bool // an intent is in the audit trail
 	doubted   bool // the platform has refused a fresh token before
 }
@@ -44,7 +46,7 @@ func (c *call) run(ctx context.Context) error {
 		return err
 	}
 	// The platform has not processed what it did not authorise, so a write is repeated too.
-	lease, err := c.proxy.tokens.Refused(ctx, c.lease)
+	lease, err := c.another(ctx)
 	if err != nil {
 		return err
 	}
@@ -53,16 +55,28 @@ func (c *call) run(ctx context.Context) error {
 	}
 	status, err = c.attempt(ctx)
 	if err == nil && status == fasthttp.StatusUnauthorized {
-		c.proxy.tokens.Rejected(c.lease)
+		c.rejected()
 		return &Error{Code: codeBadAnswer, Err: errors.New("a fresh token was refused")}
 	}
 	c.worked(status)
 	return err
 }
 
+// rejected notes that a fresh token was refused.
+func (c *call) rejected() {
+	if c.service {
+		c.proxy.services.Rejected(c.lease)
+	} else {
+		c.proxy.tokens.Rejected(c.lease)
+	}
+}
+
 // worked heals a connection whose fresh token was refused before; a failure of the platform says nothing about a token.
 func (c *call) worked(status int) {
-	if c.doubted && status > 0 && status < fasthttp.StatusInternalServerError {
+	switch {
+	case c.service && status > 0 && status < fasthttp.StatusInternalServerError:
+		c.proxy.services.Worked(c.lease)
+	case c.doubted && status > 0 && status < fasthttp.StatusInternalServerError:
 		c.proxy.tokens.Worked(c.lease)
 	}
 }
@@ -71,6 +85,9 @@ func (c *call) worked(status int) {
 // refused anyway, and so that the record of a call without a token says what it was for.
 func (c *call) admit(ctx context.Context) error {
 	r := c.request
+	if service.IsID(r.Connection) {
+		return c.admitService(ctx)
+	}
 	connection, err := c.proxy.tokens.Get(r.Practitioner, r.Connection)
 	if err != nil {
 		return err
@@ -203,7 +220,7 @@ func (c *call) turn(ctx context.Context) (*throttle.Permit, error) {
 		defer cancel()
 	}
 	permit, err := c.proxy.limiter.Acquire(ctx, throttle.Request{
-		Clinic: c.upstream.key, Class: c.operation.Class, Practitioner: c.request.Practitioner,
+		Clinic: c.upstream.key, Class: c.operation.Class, Practitioner: c.who(),
 		Background: c.request.Background, Limits: c.upstream.live.Limits,
 	})
 	var refused *throttle.RefusedError
@@ -279,7 +296,7 @@ func (c *call) event(kind, code string) audit.Event {
 // base 32. What else was written there is not repeated (T114).
 func (c *call) connection() string {
 	asked := c.request.Connection
-	if c.lease.Connection == asked || len(asked) == 26 && strings.Trim(asked, "abcdefghijklmnopqrstuvwxyz234567") == "" {
+	if c.lease.Connection == asked || c.proxy.isService(asked) || len(asked) == 26 && strings.Trim(asked, "abcdefghijklmnopqrstuvwxyz234567") == "" {
 		return asked
 	}
 	return "malformed"

@@ -2,7 +2,7 @@
 // fresh token and a permit, announces the call durably in the audit trail, sends exactly one request with headers from an
 // allow-list, and hands back an answer with headers from another. It never follows a redirect, never repeats a request
 // but once after a 401, and never lets a token, a platform's header or the text of a platform's failure through to the
-// caller. bff may import it; it imports tokens, throttle, platform and audit.
+// caller. bff may import it; it imports tokens, service, throttle, platform and audit.
 package proxy
 
 import (
@@ -16,17 +16,19 @@ import (
 
 	"locum/bff/audit"
 	"locum/bff/platform"
+	"locum/bff/service"
 	"locum/bff/throttle"
 	"locum/bff/tokens"
 )
 
-// Config of a Proxy. All fields but Log and LinkKey must be set.
+// Config of a Proxy. All fields but Log, Services and LinkKey must be set.
 type Config struct {
 	Tokens    *tokens.Keeper
 	Limiter   *throttle.Limiter
 	Platforms *platform.Registry
 	Audit     *audit.Log
-	Log       *slog.Logger // nil: discard. It gets operation ids and clinics, never a path, an id of a record or a body
+	Log       *slog.Logger    // nil: discard. It gets operation ids and clinics, never a path, an id of a record or a body
+	Services  *service.Keeper // nil: there are none
 	// LinkKey signs the pages of searches, so that those of before a restart still lead on. nil: a random one.
 	LinkKey []byte
 }
@@ -38,6 +40,7 @@ type Proxy struct {
 	platforms *platform.Registry
 	audit     *audit.Log
 	log       *slog.Logger
+	services  *service.Keeper
 	links     links
 
 	mu        sync.RWMutex
@@ -45,6 +48,7 @@ type Proxy struct {
 	upstreams map[clinicKey]*upstream
 	calls     sync.WaitGroup
 	refusals  refusals
+	styles    styles
 	recorder  recorder
 }
 
@@ -58,8 +62,8 @@ func New(c Config) *Proxy {
 		_, _ = rand.Read(c.LinkKey) // it never fails (crypto/rand)
 	}
 	return &Proxy{
-		tokens: c.Tokens, limiter: c.Limiter, platforms: c.Platforms, audit: c.Audit, log: c.Log, links: links{c.LinkKey},
-		upstreams: map[clinicKey]*upstream{},
+		tokens: c.Tokens, limiter: c.Limiter, platforms: c.Platforms, audit: c.Audit, log: c.Log,
+		services: c.Services, links: links{c.LinkKey}, upstreams: map[clinicKey]*upstream{},
 	}
 }
 
@@ -70,6 +74,7 @@ func (p *Proxy) Close() {
 	p.closed = true
 	p.mu.Unlock()
 	p.calls.Wait()
+	p.styles.asking.Wait()
 	p.endRefusals()
 	p.recorder.close()
 	p.mu.Lock()
@@ -101,6 +106,8 @@ type Request struct {
 	ContentType, AcceptLanguage, IfNoneMatch, IfMatch string
 	Body                                              []byte
 	Background                                        bool
+	// Administrator says that the practitioner may call services; for others there are none.
+	Administrator bool
 }
 
 // Error is a call that was refused or has failed. Code is one of package shared's codes, and never the platform's text.
