@@ -25,7 +25,7 @@ const assertionLife = 5 * time.Minute
 
 // Errors of the operations; test with errors.Is. What wraps them names the next step.
 var (
-	ErrNone      = errors.New("no signing key")
+	ErrNone      = errors.New("there is no signing key")
 	ErrFull      = fmt.Errorf("there are %d signing keys already, which is the most", Most)
 	ErrLast      = errors.New("it is the only signing key")
 	ErrUnknown   = errors.New("no such signing key")
