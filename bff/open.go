@@ -18,6 +18,7 @@ import (
 	"locum/bff/platform"
 	"locum/bff/proxy"
 	"locum/bff/secret"
+	"locum/bff/service"
 	"locum/bff/session"
 	"locum/bff/throttle"
 	"locum/bff/tokens"
@@ -97,7 +98,12 @@ func (s *Server) openRooms(o Options) error {
 	if err != nil {
 		return fmt.Errorf("read the connections: %w", err)
 	}
-	s.proxy = proxy.New(proxy.Config{Tokens: s.tokens, Limiter: throttle.New(throttle.Config{}), Platforms: s.platforms,
+	s.services, err = service.New(service.Config{Platforms: s.platforms, Secret: s.clientSecret, Key: s.keys.Signer, Admit: s.tokens.Admit,
+		Audit: s.audit, Log: s.log})
+	if err != nil {
+		return err
+	}
+	s.proxy = proxy.New(proxy.Config{Tokens: s.tokens, Services: s.services, Limiter: throttle.New(throttle.Config{}), Platforms: s.platforms,
 		Audit: s.audit, Log: s.log})
 	s.resume()
 	s.connect = connect.New(connect.Config{Vault: s.vault, Sessions: s.sessions, Tokens: s.tokens, Platforms: s.platforms,
@@ -197,6 +203,9 @@ func (s *Server) close() error {
 	s.chores.Wait()
 	if s.proxy != nil {
 		s.proxy.Close()
+	}
+	if s.services != nil {
+		s.services.Close()
 	}
 	if s.tokens != nil {
 		errs = append(errs, s.tokens.Close())

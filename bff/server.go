@@ -25,6 +25,7 @@ import (
 	"locum/bff/platform"
 	"locum/bff/proxy"
 	"locum/bff/secret"
+	"locum/bff/service"
 	"locum/bff/session"
 	"locum/bff/tokens"
 	"locum/bff/vault"
@@ -75,6 +76,7 @@ type Server struct {
 	keys      *keys.Store
 	platforms *platform.Registry
 	tokens    *tokens.Keeper
+	services  *service.Keeper
 	proxy     *proxy.Proxy
 	connect   *connect.Connector
 	setup     *account.Setup  // nil: not asked for, or there is an account
@@ -151,6 +153,22 @@ func (s *Server) SetClientSecret(id string, v secret.String) error {
 	}
 	return s.vault.SetClientSecret(id, v)
 }
+
+// SetServiceSecret is SetClientSecret for the platform's service, whose secret is its own.
+func (s *Server) SetServiceSecret(id string, v secret.String) error {
+	live, err := s.platforms.Get(id)
+	if err != nil {
+		return fmt.Errorf("platform %q: %w; see platforms in the configuration", id, err)
+	}
+	if live.Service == nil {
+		return fmt.Errorf("platform %q has no service; see service in its block of the configuration", id)
+	}
+	defer s.services.Retry(id)
+	return s.vault.SetClientSecret(keys.OfService(id), v)
+}
+
+// Keys are the keys that sign to platforms.
+func (s *Server) Keys() *keys.Store { return s.keys }
 
 // newHTTP builds Fiber's router and fasthttp's server with nothing left at a default that trusts, echoes or waits for
 // ever.

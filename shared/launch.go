@@ -72,6 +72,7 @@ type Service struct {
 	Name       string   `json:"name"`
 	State      string   `json:"state"` // StateConnected, StateDegraded, StateMisconfigured
 	Cause      string   `json:"cause,omitempty"`
+	Next       string   `json:"next"` // what can be done, as in a Diagnosis
 	Scopes     []string `json:"scopes"`
 	Operations []string `json:"operations"`    // ids of what it may call
 	Fresh      int      `json:"fresh_seconds"` // of the current access; 0 when there is none
