@@ -39,14 +39,17 @@ func (f *Face) athenaOne(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	b, ok := f.authenticate(w, r)
-	letter := map[string]string{http.MethodGet: "r", http.MethodPut: "u", http.MethodPost: "c"}[r.Method]
+	letters := map[string]string{http.MethodGet: "rs", http.MethodPut: "u", http.MethodPost: "c"}[r.Method]
+	if len(leaf) > 1 && r.Method == http.MethodPost { // what is added below a resource changes it
+		letters = "u"
+	}
 	switch {
 	case !ok:
 	case handle == nil:
 		oneError(w, http.StatusMethodNotAllowed, "The method is not supported.", "")
 	case practice != b.practice:
 		oneError(w, http.StatusForbidden, "You are not permitted to access practice "+practice+".", "The practice is not among those of this application or user.")
-	case kind != "ping" && !b.inOne(kind, letter):
+	case kind != "ping" && !b.inOne(kind, letters):
 		oneError(w, http.StatusForbidden, "You are not permitted to do this.", "The access token's scopes do not allow it.")
 	default:
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
@@ -81,13 +84,13 @@ func (f *Face) oneRoute(method string, leaf []string) (kind string, handle func(
 
 // inOne says whether the token's scopes allow an interaction with a type in athenaOne. A patient's scopes do not: athenaOne is
 // for the practice's own people and services.
-func (b bearer) inOne(kind, letter string) bool {
+func (b bearer) inOne(kind, letters string) bool {
 	return slices.ContainsFunc(b.token.scopes, func(scope string) bool {
 		if b.token.service != "" && serviceScope.MatchString(scope) {
 			return strings.HasSuffix(scope, ".*") || strings.HasSuffix(scope, "."+kind)
 		}
 		a, resource := readAccessScope(scope)
-		return resource && a.level != "patient" && (a.kind == kind || a.kind == "*") && strings.Contains(a.letters, letter)
+		return resource && a.level != "patient" && (a.kind == kind || a.kind == "*") && strings.ContainsAny(a.letters, letters)
 	})
 }
 

@@ -11,22 +11,22 @@ import (
 
 // searchParams are the parameters that a type is searched with, besides those of every search.
 var searchParams = map[string][]string{
-	"Patient":            {"name", "family", "given", "birthdate", "gender", "identifier"},
-	"Practitioner":       {"name", "family", "identifier"},
+	"Patient":            {"name", "family", "given", "birthdate", "gender", "identifier", "phone", "email", "address-postalcode", "active"},
+	"Practitioner":       {"name", "family", "given", "identifier", "active"},
 	"Organization":       {"name"},
-	"Encounter":          {"patient", "subject", "date", "status"},
-	"Observation":        {"patient", "subject", "category", "code", "date", "encounter"},
-	"Condition":          {"patient", "subject", "category", "clinical-status", "code"},
-	"MedicationRequest":  {"patient", "subject", "intent", "status", "date"},
-	"AllergyIntolerance": {"patient", "clinical-status"},
-	"Appointment":        {"patient", "practitioner", "date", "status"},
+	"Encounter":          {"patient", "subject", "date", "status", "class", "type", "participant", "appointment"},
+	"Observation":        {"patient", "subject", "category", "code", "date", "status", "encounter"},
+	"Condition":          {"patient", "subject", "category", "clinical-status", "code", "encounter", "onset-date", "recorded-date"},
+	"MedicationRequest":  {"patient", "subject", "intent", "status", "code", "encounter", "authoredon", "date"},
+	"AllergyIntolerance": {"patient", "clinical-status", "code", "date"},
+	"Appointment":        {"patient", "practitioner", "actor", "location", "date", "status"},
 }
 
 // anySearch are the parameters of every search.
-var anySearch = []string{"_id", "_count", "_sort", "_format", "cursor", "ah-practice"}
+var anySearch = []string{"_id", "_count", "_sort", "_format", "_lastUpdated", "_total", "cursor", "ah-practice"}
 
 // narrowing are the parameters of which athenahealth wants one: a search over everybody is refused.
-var narrowing = []string{"_id", "patient", "subject", "name", "family", "identifier", "practitioner", "encounter"}
+var narrowing = []string{"_id", "patient", "subject", "name", "family", "identifier", "practitioner", "actor", "encounter"}
 
 const pageSize, pageMost = 20, 100
 
@@ -144,7 +144,7 @@ func readCursor(text string) int {
 	return max(at, 0)
 }
 
-// matches says whether a resource is among those a query asks for. What is no filter is passed over.
+// matches says whether a resource is among those a query asks for. What is no filter of the sandbox is passed over.
 func matches(one *record, query url.Values) bool {
 	for name, values := range query {
 		plain, _, _ := strings.Cut(name, ":")
@@ -189,7 +189,9 @@ func (one *record) fits(name, value string) bool {
 		return hasMember(one.body["participant"], "reference", "Practitioner/"+strings.TrimPrefix(value, "Practitioner/"))
 	case "encounter":
 		return hasMember(one.body["encounter"], "reference", "Encounter/"+strings.TrimPrefix(value, "Encounter/"))
-	case "date":
+	case "actor":
+		return hasMember(one.body["participant"], "reference", value)
+	case "date", "authoredon", "onset-date", "recorded-date", "_lastUpdated":
 		return onDate(one, value)
 	}
 	return true
