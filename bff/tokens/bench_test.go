@@ -44,6 +44,7 @@ type bench struct {
 	audit     *audit.Log
 	platforms *platform.Registry
 	options   options
+	made      func() []*platform.Platform // what is configured, made anew
 	keeper    *tokens.Keeper
 	browser   *sandbox.Browser // of every authorization from now on; nil: a new one for each
 }
@@ -75,14 +76,23 @@ func newBench(t testing.TB, o options) *bench {
 	must(t, err)
 	b := &bench{t: t, sandbox: s, a: s.Clinics()[0].URL, b: s.Clinics()[1].URL, dir: dir, key: key, options: o}
 	b.setSecret(s.Clients()[0].Secret)
-	b.platforms, err = platform.NewRegistry([]*platform.Platform{
-		b.platform(jane, sandbox.RealmSandbox, o), b.platform(production, sandbox.RealmProduction, o),
-	}, platform.Sources{Secret: func(string) (secret.String, error) { return *b.secret.Load(), nil }}, s.Dial)
-	must(t, err)
-	t.Cleanup(b.platforms.Close)
+	b.made = func() []*platform.Platform {
+		return []*platform.Platform{b.platform(jane, sandbox.RealmSandbox, o), b.platform(production, sandbox.RealmProduction, o)}
+	}
+	b.register()
 	b.open()
 	t.Cleanup(b.close)
 	return b
+}
+
+// register opens the platforms that are configured.
+func (b *bench) register() {
+	b.t.Helper()
+	var err error
+	b.platforms, err = platform.NewRegistry(b.made(),
+		platform.Sources{Secret: func(string) (secret.String, error) { return *b.secret.Load(), nil }}, b.sandbox.Dial)
+	must(b.t, err)
+	b.t.Cleanup(b.platforms.Close)
 }
 
 func (b *bench) platform(id, realm string, o options) *platform.Platform {

@@ -125,6 +125,8 @@ func (p *permit) settle(o outcome) (down bool) {
 	}
 	switch {
 	case o.mute:
+	case p.other && l.failing && l.kind == Misconfigured:
+		// Another client's success heals nothing that is held against this one.
 	case o.kind == 0:
 		l.close(now)
 	case l.failing && !probe && p.taken.Before(l.opened):

@@ -71,3 +71,6 @@ func setBack(at *time.Time, d time.Duration) {
 		*word -= uint64(d/time.Second) << 30
 	}
 }
+
+// FillPending takes every place for chains that nobody has adopted.
+func (k *Keeper) FillPending() { k.waiting.room = maxPending }

@@ -58,7 +58,7 @@ func check(ctx context.Context, live *platform.Live, c vault.Connection, token o
 // issuer or client is as foreign as one for another subject (§12.2; T042).
 func checkOpaque(ctx context.Context, live *platform.Live, c vault.Connection, token oauth.Token, nonce *secret.String) (proof, error) {
 	p := proof{
-		Grant:  platform.Grant{Subject: c.Subject, Scopes: strings.Fields(token.Scope)},
+		Grant:  platform.Grant{Subject: c.Subject, SID: c.SID, Scopes: strings.Fields(token.Scope)},
 		issuer: c.Issuer, fhirUser: c.FHIRUser, launch: contextOf(token.Context),
 	}
 	switch {
@@ -71,13 +71,21 @@ func checkOpaque(ctx context.Context, live *platform.Live, c vault.Connection, t
 			return p, unverified(err)
 		}
 		p.Subject, p.issuer, p.SignedIn = id.Subject, id.Issuer, platform.SignedIn(id)
+		if id.SID != "" {
+			p.SID = id.SID
+		}
 		if user := fhirUser(id); user != "" {
 			p.fhirUser = user
 		}
 	case nonce != nil: // openid was asked for (OpenID Connect Core §3.1.3.3)
 		return p, &Error{Kind: BadToken, Code: CauseBadToken, Err: errors.New("no id_token in the answer")}
 	}
-	return p, p.isOf(live.Practice(c.Clinic))
+	for _, id := range []string{p.launch.Patient, p.launch.Encounter, p.fhirUser} {
+		if !live.Belongs(c.Clinic, id) {
+			return p, &Error{Kind: WrongClinic, Code: CauseWrongClinic, Err: errors.New("the launch or the person is of another practice")}
+		}
+	}
+	return p, nil
 }
 
 func verifyID(ctx context.Context, live *platform.Live, token oauth.Token, nonce *secret.String) (oauth.Claims, error) {
@@ -91,30 +99,6 @@ func verifyID(ctx context.Context, live *platform.Live, token oauth.Token, nonce
 func foreign(err error) bool {
 	var bad *oauth.TokenError
 	return errors.As(err, &bad) && slices.Contains([]string{oauth.TokenIssuer, oauth.TokenAudience, oauth.TokenParty}, bad.Code)
-}
-
-// isOf says whether what the answer names belongs to the practice, "" being any. athenahealth's ids say so by themselves:
-// a-195900.E-60178 is a patient of practice 195900.
-func (p proof) isOf(practice string) error {
-	if practice == "" {
-		return nil
-	}
-	for _, id := range []string{p.launch.Patient, p.launch.Encounter, p.fhirUser[strings.LastIndexByte(p.fhirUser, '/')+1:]} {
-		if its := practiceOf(id); its != "" && its != practice {
-			return &Error{Kind: WrongClinic, Code: CauseWrongClinic, Err: errors.New("the launch or the person is of another practice")}
-		}
-	}
-	return nil
-}
-
-// practiceOf is the practice in an id of athenahealth's, "" where it names none.
-func practiceOf(id string) string {
-	rest, marked := strings.CutPrefix(id, "a-")
-	digits, _, dot := strings.Cut(rest, ".")
-	if !marked || !dot || strings.Trim(digits, "0123456789") != "" {
-		return ""
-	}
-	return digits
 }
 
 // renews says whether an answer may renew the chain c: it is for the same person, and for the same patient where it names

@@ -10,9 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"locum/bff/platform"
 	"locum/bff/sandbox"
-	"locum/bff/secret"
 	"locum/bff/tokens"
 	"locum/bff/vault"
 )
@@ -60,12 +58,7 @@ func (b *bench) crash() {
 	b.platforms.Close() // cuts every connection
 	b.close()
 	b.dir = after
-	var err error
-	b.platforms, err = platform.NewRegistry([]*platform.Platform{
-		b.platform(jane, sandbox.RealmSandbox, b.options), b.platform(production, sandbox.RealmProduction, b.options),
-	}, platform.Sources{Secret: func(string) (secret.String, error) { return *b.secret.Load(), nil }}, b.sandbox.Dial)
-	must(b.t, err)
-	b.t.Cleanup(b.platforms.Close)
+	b.register()
 	b.open()
 }
 

@@ -28,6 +28,7 @@ const (
 	classCode   class = iota // a person waits at the end of a sign-in, and the code runs out
 	classLast                // a refresh token is about to run out
 	classCall                // a call waits, and there is no token
+	classOther               // the same, of another client of the platform
 	classSoon                // a call is served, its token is due: now or not at all
 	classKeeper              // nobody waits
 )
@@ -37,6 +38,7 @@ type permit struct {
 	lane    *lane
 	taken   time.Time
 	settled bool
+	other   bool // for another client: what the platform holds against this one does not concern it, nor the other way round
 }
 
 // waiter is a flight that waits for a permit.
@@ -97,12 +99,13 @@ func (l *lane) may(c class, now time.Time) (ok bool, at time.Time) {
 	if c == classCode {
 		return true, now
 	}
+	failing := l.failing && !(c == classOther && l.kind == Misconfigured)
 	switch rate := l.rate(); {
-	case l.failing && l.probe != nil:
+	case failing && l.probe != nil:
 		return false, time.Time{}
-	case l.failing && now.Before(l.next):
+	case failing && now.Before(l.next):
 		return false, l.next
-	case l.failing:
+	case failing:
 		return true, now
 	case l.out >= max(rate, 2*spreadLeast):
 		return false, time.Time{}
@@ -145,12 +148,12 @@ func (l *lane) forget(now time.Time) {
 }
 
 // take takes a permit that may has found.
-func (l *lane) take(now time.Time) *permit {
-	p := &permit{lane: l, taken: now}
+func (l *lane) take(c class, now time.Time) *permit {
+	p := &permit{lane: l, taken: now, other: c == classOther}
 	l.out++
 	l.under = append(l.under, p)
 	l.starts = append(l.starts, now)
-	if l.failing && l.probe == nil {
+	if l.failing && l.probe == nil && !(p.other && l.kind == Misconfigured) {
 		l.probe = p
 	}
 	return p
@@ -167,7 +170,7 @@ func (l *lane) try(c class, now time.Time) (*permit, time.Time) {
 	if ok, at := l.may(c, now); !ok {
 		return nil, at
 	}
-	return l.take(now), time.Time{}
+	return l.take(c, now), time.Time{}
 }
 
 // serve hands permits to those who wait, and says when to come again; zero: nobody waits for a time.
@@ -179,7 +182,7 @@ func (l *lane) serve(now time.Time) time.Time {
 			return at
 		}
 		w := heap.Pop(&l.queue).(*waiter)
-		w.granted <- l.take(now)
+		w.granted <- l.take(w.class, now)
 	}
 	return time.Time{}
 }
@@ -222,7 +225,7 @@ func (l *lane) enqueue(c class, deadline, now time.Time) (*permit, *waiter, time
 	defer l.mu.Unlock()
 	first := len(l.queue) == 0 || l.queue[0].class > c
 	if ok, _ := l.may(c, now); ok && first {
-		return l.take(now), nil, 0
+		return l.take(c, now), nil, 0
 	}
 	wait := max(l.estimate(c, now).Sub(now), time.Millisecond)
 	most := queuePatience
@@ -324,20 +327,20 @@ func (k *Keeper) heard(h *held, live *platform.Live, answer oauth.Answer, err er
 
 // Admit is the right to make one request to a platform's token endpoint with another client than the connections' own: it
 // counts in the platform's budget and waits like a call that has no token. What it gives is told how the request went, once,
-// whatever came: that the platform is down holds up everybody, what it says about that client nobody else. The error is an
-// *Error.
+// whatever came: that the platform is down holds up everybody; what it holds against one of the clients, only that one. The
+// error is an *Error.
 func (k *Keeper) Admit(platformID string) (heard func(oauth.Answer, error), err error) {
 	live, err := k.platforms.Get(platformID)
 	if err != nil {
 		return nil, &Error{Kind: Misconfigured, Code: CauseUnknownSystem, Err: err}
 	}
-	p, refused := k.queue(k.lanes[live.ID], classCall, time.Time{})
+	p, refused := k.queue(k.lanes[live.ID], classOther, time.Time{})
 	if refused != nil {
 		return nil, refused
 	}
 	return func(answer oauth.Answer, err error) {
 		o := outcomeOf(live, answer, err)
-		if o.kind == Misconfigured {
+		if o.kind == Misconfigured { // it speaks about that client
 			o.kind = 0
 		}
 		p.settle(o)

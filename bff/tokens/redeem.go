@@ -145,6 +145,13 @@ func (k *Keeper) examine(ctx context.Context, live *platform.Live, c vault.Conne
 	if live.SendScope {
 		c.RefreshScopes = refreshScopes(c.Scopes, c.Requested)
 	}
+	if c.Clinic == "" { // a launch names a server; whose practice it is the answer says
+		clinic, err := live.ClinicOf(c.Launch.Patient, c.Launch.Encounter, c.FHIRUser)
+		if err != nil {
+			return c, &Error{Kind: WrongClinic, Code: CauseWrongClinic, Err: err}
+		}
+		c.Clinic = clinic.Address
+	}
 	c.ClinicName = c.Clinic
 	if clinic, err := live.Clinic(c.Clinic); err == nil && clinic.Name != "" {
 		c.ClinicName = clinic.Name

@@ -225,9 +225,9 @@ func (k *Keeper) endSession(live *platform.Live, r vault.Revocation) error {
 
 // inUse says whether a connection that is alive, whoever has it, hangs on the login that r's tokens belong to. Where the
 // login is not known, it may be any of the person's; but chains whose tokens are opaque are independent of one another then
-// (RFC 7009 §2.1: what is revoked is what is based on the same grant).
+// (RFC 7009 §2.1: what is revoked is what is based on the same grant), and athenahealth's are in any case, as Okta's.
 func (k *Keeper) inUse(r vault.Revocation) bool {
-	if live, err := k.platforms.Get(r.Platform); err == nil && live.Opaque && r.SID == "" {
+	if live, err := k.platforms.Get(r.Platform); err == nil && live.Opaque && (r.SID == "" || live.Kind == platform.KindAthena) {
 		return false
 	}
 	k.mu.RLock()
