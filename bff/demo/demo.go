@@ -138,7 +138,12 @@ func (d *Demo) open(ln net.Listener, o Options) error {
 		return err
 	}
 	d.URL = "http://localhost:" + port
-	if d.Sandbox, err = sandbox.Start(sandbox.Options{}); err != nil {
+	// The faces read the keys that Locum publishes where it listens, whatever name it has there.
+	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, ln.Addr().String())
+	}
+	d.Sandbox, err = sandbox.Start(sandbox.Options{Athena: &sandbox.FaceOptions{Dial: dial}, SMART: &sandbox.FaceOptions{Dial: dial}})
+	if err != nil {
 		return fmt.Errorf("start the sandbox: %w", err)
 	}
 	cfg, err := d.configure(o)
@@ -191,7 +196,7 @@ func (d *Demo) configure(o Options) (*config.Config, error) {
 		}
 		cfg.Platforms = append(cfg.Platforms, p)
 	}
-	return cfg, nil
+	return cfg, d.configureFaces(cfg)
 }
 
 // register makes Locum known to the sandbox, for each realm as a client of its own, and the sandbox's secrets to Locum.
@@ -207,7 +212,7 @@ func (d *Demo) register() error {
 			return err
 		}
 	}
-	return nil
+	return d.registerFaces()
 }
 
 // admit gives the people their accounts; in a directory that was kept they are there already and get a new password.

@@ -34,6 +34,10 @@ func (c demoCommand) Run(ctx context.Context, std streams) error {
 		fmt.Fprintf(std.out, "    %-28s %s\n", clinic.Name, clinic.URL)
 	}
 	fmt.Fprintf(std.out, "\n  What can befall a connection is a button there: lost answers, repairs, logouts.\n    %s\n", running.Sandbox.Front())
+	fmt.Fprintln(std.out, "\n  Two EHRs open Locum for a patient, in a window of its own or within their pages:")
+	for _, ehr := range running.EHRs() {
+		fmt.Fprintf(std.out, "    %-28s %s\n", ehr.Name, ehr.URL)
+	}
 	fmt.Fprint(std.out, "\n  Everything is fictional and forgotten when this stops. Ctrl-C stops it.\n\n")
 	waited := running.Wait()
 	if err := running.Close(); err != nil {
