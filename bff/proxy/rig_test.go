@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,6 +55,11 @@ type setup struct {
 	issuer string
 
 	secretOf func(platform string) (secret.String, error) // nil: there is none
+
+	kind    string // "athena": c0 and c1 are two practices at the first fake; "smart": c0; "": Jane
+	patient string // whom c0 was launched for, where it is not Jane
+	style   string // and its style's URL
+	change  func(*platform.Platform)
 }
 
 // logs collects what was logged.
@@ -101,12 +107,16 @@ func newRig(t testing.TB, s setup) *rig {
 	must(t, err)
 	t.Cleanup(func() { v.Close() })
 	must(t, v.Update(func(tx *vault.Tx) error {
-		for i, f := range s.fakes {
+		for i, address := range s.addresses() {
 			id := fmt.Sprint("c", i)
 			c := vault.Connection{
-				ID: id, Practitioner: "u1", Platform: "jane", Clinic: f.origin, Subject: "sub", State: tokens.StateConnected,
+				ID: id, Practitioner: "u1", Platform: s.id(), Clinic: address, Subject: "sub", State: tokens.StateConnected,
 				Scopes: strings.Fields(s.scopes), Access: secret.New(token(i)), Refresh: secret.New("SBX-refresh"),
 				ReceivedAt: time.Now(), ExpiresIn: 8 * time.Hour, RefreshExpiresIn: 9 * time.Hour,
+			}
+			if s.kind != "" {
+				c.Issuer = s.fakes[0].origin
+				c.Launch = vault.LaunchContext{Patient: s.patient, StyleURL: s.style}
 			}
 			if s.stale {
 				c.ReceivedAt = time.Now().Add(-c.ExpiresIn)
@@ -120,7 +130,7 @@ func newRig(t testing.TB, s setup) *rig {
 	r.auditPath, r.auditKey = filepath.Join(dir, "audit.log"), v.DeriveKey("audit")
 	r.audit, err = audit.Open(r.auditPath, r.auditKey, "boot")
 	must(t, err)
-	r.registry, err = platform.NewRegistry([]*platform.Platform{r.platform(s)}, platform.Sources{Secret: s.secretOf}, r.dial(s.dial))
+	r.registry, err = platform.NewRegistry([]*platform.Platform{r.platformOf(s)}, platform.Sources{Secret: s.secretOf}, r.dial(s.dial))
 	must(t, err)
 	log := slog.New(slog.NewTextHandler(r.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r.keeper, err = tokens.New(tokens.Config{Vault: v, Platforms: r.registry, Audit: r.audit, Log: log})
@@ -137,6 +147,45 @@ func newRig(t testing.TB, s setup) *rig {
 }
 
 func noSecret(string) (secret.String, error) { return secret.String{}, os.ErrNotExist }
+
+// id is the platform's.
+func (s setup) id() string { return cmp.Or(s.kind, "jane") }
+
+// addresses are the clinics of c0, c1 and so on.
+func (s setup) addresses() []string {
+	switch at := s.fakes[0].origin; s.kind {
+	case "athena":
+		return []string{at + "/v1/195900", at + "/v1/195901"}
+	case "smart":
+		return []string{at + "/fhir"}
+	}
+	var all []string
+	for _, f := range s.fakes {
+		all = append(all, f.origin)
+	}
+	return all
+}
+
+func (r *rig) platformOf(s setup) (p *platform.Platform) {
+	r.t.Helper()
+	if s.kind == "" {
+		return r.platform(s)
+	}
+	app := platform.AppConfig{ID: s.kind, ClientID: "locum", PublicURL: "https://locum.example", Limits: &s.limits}
+	var err error
+	if s.kind == "athena" {
+		p, err = platform.Athena(platform.AthenaConfig{AppConfig: app, Base: s.fakes[0].origin, Issuer: "https://issuer.example/oauth2/x",
+			Practices: []platform.Practice{{ID: "195900"}, {ID: "195901"}}})
+	} else {
+		p, err = platform.SMART(platform.SMARTConfig{AppConfig: app, FHIRBase: s.fakes[0].origin + "/fhir"})
+	}
+	must(r.t, err)
+	p.MaxAnswer = 1 << 20
+	if s.change != nil {
+		s.change(p)
+	}
+	return p
+}
 
 func (r *rig) platform(s setup) *platform.Platform {
 	var clinics []platform.ClinicLink
