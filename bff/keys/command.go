@@ -69,9 +69,9 @@ func (s *Store) export(t Target) (Report, error) {
 	if _, _, err := s.find(t); err != nil {
 		return Report{}, err
 	}
-	if len(s.entries(t.id())) == 0 {
+	if len(s.entries(t.ID())) == 0 {
 		return Report{}, fmt.Errorf("%w for %s: `locum keys create %s` makes the first", ErrNone, t, t)
 	}
-	set, err := s.Public(t.id())
+	set, err := s.Public(t.ID())
 	return Report{Set: set}, err
 }

@@ -17,7 +17,8 @@ type Target struct {
 	Service  bool   `json:"service,omitempty"`
 }
 
-func (t Target) id() string {
+// ID is what the target's keys, and its client secret, are stored under.
+func (t Target) ID() string {
 	if t.Service {
 		return OfService(t.Platform)
 	}
@@ -77,7 +78,7 @@ func (s *Store) changes(t Target, operate func(*set) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := &set{target: t, auth: auth, cache: cache, now: time.Now().Round(0)}
-	for _, e := range s.entries(t.id()) {
+	for _, e := range s.entries(t.ID()) {
 		if e.key().published(now.now) {
 			now.entries = append(now.entries, e)
 		} else {
@@ -157,7 +158,7 @@ func (s *set) add(bits int) (entry, error) {
 	if len(s.entries) >= Most {
 		return entry{}, fmt.Errorf("%w: wait until one has left, or take one away with `locum keys retire %s KEY`", ErrFull, s.target)
 	}
-	record, err := newRecord(s.target.id(), s.algorithm(), bits)
+	record, err := newRecord(s.target.ID(), s.algorithm(), bits)
 	if err != nil {
 		return entry{}, err
 	}
@@ -190,7 +191,7 @@ func (s *Store) List(t Target) ([]Status, error) {
 	if _, _, err := s.find(t); err != nil {
 		return nil, err
 	}
-	return status(keysOf(s.entries(t.id())), time.Now()), nil
+	return status(keysOf(s.entries(t.ID())), time.Now()), nil
 }
 
 // Rotate lets another key take over: a spare where there is one, otherwise a new one. It signs once it has been published for

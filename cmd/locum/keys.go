@@ -11,7 +11,6 @@ import (
 	"locum/bff"
 	"locum/bff/audit"
 	"locum/bff/config"
-	"locum/bff/control"
 	"locum/bff/keys"
 	"locum/bff/secret"
 	"locum/bff/vault"
@@ -46,17 +45,16 @@ func (c signing) run(ctx context.Context, std streams, command keys.Command, say
 		return err
 	}
 	command.Target = c.target()
-	var done bff.Commanded
-	err = control.Call(ctx, cfg.DataDir, bff.CommandKeys, command, secret.String{}, &done)
-	if errors.Is(err, control.ErrNobody) {
-		return c.runHere(ctx, std, command, say)
-	}
-	if err != nil {
+	done, served, err := c.asked(ctx, bff.CommandKeys, command, secret.String{})
+	switch {
+	case err != nil:
 		return err
+	case !served:
+		return c.runHere(ctx, std, command, say)
 	}
 	say(cfg, done.Keys)
 	if command.Changes() {
-		fmt.Fprintf(std.out, "audit anchor %s\n", done.Anchor)
+		anchor(std, done)
 	}
 	return nil
 }

@@ -12,10 +12,12 @@ import (
 
 	"golang.org/x/term"
 
+	"locum/bff"
 	"locum/bff/account"
 	"locum/bff/audit"
 	"locum/bff/check"
 	"locum/bff/config"
+	"locum/bff/keys"
 	"locum/bff/secret"
 	"locum/bff/tokens"
 	"locum/bff/vault"
@@ -94,31 +96,64 @@ type secretCommand struct {
 type secretSetCommand struct {
 	configured
 	Platform string `arg:"" help:"The platform's name in the configuration."`
+	Service  bool   `help:"The secret of the platform's service, which is another application there."`
 	File     string `help:"Read the secret from this file instead of standard input." type:"existingfile"`
 }
 
 // Run seals the secret. It is read as one line; blanks around it are dropped.
 func (c secretSetCommand) Run(ctx context.Context, std streams) error {
-	cfg, opened, err := c.vault()
+	cfg, err := c.load()
 	if err != nil {
 		return err
 	}
-	defer opened.Close()
-	if err := knownPlatform(cfg, c.Platform); err != nil {
+	if err := c.known(cfg); err != nil {
 		return err
 	}
 	value, err := c.read(std)
 	if err != nil {
 		return err
 	}
+	target := keys.Target{Platform: c.Platform, Service: c.Service}
+	done, served, err := c.asked(ctx, bff.CommandSecret, target, value)
+	switch {
+	case err != nil:
+		return err
+	case served:
+		fmt.Fprintf(std.out, "stored the client secret of %s; it is used from now on\n", target)
+		anchor(std, done)
+		return nil
+	}
+	return c.seal(ctx, std, target, value)
+}
+
+// seal stores the secret beside a stopped server.
+func (c secretSetCommand) seal(ctx context.Context, std streams, target keys.Target, value secret.String) error {
+	cfg, opened, err := c.vault()
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
 	event := func() audit.Event { return audit.Event{Kind: "secret_set", Platform: c.Platform} }
 	return recorded(ctx, std, cfg, opened, event, func() error {
-		if err := opened.SetClientSecret(c.Platform, value); err != nil {
+		if err := opened.SetClientSecret(target.ID(), value); err != nil {
 			return fmt.Errorf("store the client secret: %w", err)
 		}
-		fmt.Fprintf(std.out, "stored the client secret of %s\n", c.Platform)
+		fmt.Fprintf(std.out, "stored the client secret of %s\n", target)
 		return nil
 	})
+}
+
+// known says what is wrong with the name of the platform, or with asking for its service.
+func (c secretSetCommand) known(cfg *config.Config) error {
+	if err := knownPlatform(cfg, c.Platform); err != nil || !c.Service {
+		return err
+	}
+	for _, p := range cfg.Platforms {
+		if p.ID == c.Platform && p.Service == nil {
+			return fmt.Errorf("%s has no service; see service in its block of the configuration", c.Platform)
+		}
+	}
+	return nil
 }
 
 func (c secretSetCommand) read(std streams) (secret.String, error) {
@@ -206,11 +241,18 @@ type accountAddCommand struct {
 
 // Run adds the account.
 func (c accountAddCommand) Run(ctx context.Context, std streams) error {
+	password, err := readSecret(std, "Password for "+c.Login+" (at least 15 characters)")
+	if err != nil {
+		return err
+	}
+	order := bff.AccountOrder{Op: bff.AccountAdd, Login: c.Login, Name: c.Name}
+	served, err := c.account(ctx, std, order, password, func(done bff.Commanded) string {
+		return fmt.Sprintf("%s may sign in as %s", done.Accounts[0].Name, done.Accounts[0].Login)
+	})
+	if served || err != nil {
+		return err
+	}
 	return c.withAccounts(ctx, std, c.Login, "account_added", func(accounts *account.Store) error {
-		password, err := readSecret(std, "Password for "+c.Login+" (at least 15 characters)")
-		if err != nil {
-			return err
-		}
 		added, err := accounts.Add(c.Login, c.Name, password)
 		if err != nil {
 			return err
@@ -227,11 +269,16 @@ type accountPasswordCommand struct {
 
 // Run sets the password.
 func (c accountPasswordCommand) Run(ctx context.Context, std streams) error {
+	password, err := readSecret(std, "New password for "+c.Login+" (at least 15 characters)")
+	if err != nil {
+		return err
+	}
+	order := bff.AccountOrder{Op: bff.AccountPassword, Login: c.Login}
+	served, err := c.account(ctx, std, order, password, func(bff.Commanded) string { return c.Login + " has a new password" })
+	if served || err != nil {
+		return err
+	}
 	return c.withAccounts(ctx, std, c.Login, "password_set", func(accounts *account.Store) error {
-		password, err := readSecret(std, "New password for "+c.Login+" (at least 15 characters)")
-		if err != nil {
-			return err
-		}
 		if err := accounts.SetPassword(c.Login, password); err != nil {
 			return err
 		}
@@ -243,13 +290,20 @@ func (c accountPasswordCommand) Run(ctx context.Context, std streams) error {
 type accountListCommand struct{ configured }
 
 // Run lists the accounts, one a line: login, name and, where it is so, "disabled", with tabs between them.
-func (c accountListCommand) Run(std streams) error {
-	_, opened, err := c.vault()
+func (c accountListCommand) Run(ctx context.Context, std streams) error {
+	done, served, err := c.asked(ctx, bff.CommandAccount, bff.AccountOrder{Op: bff.AccountList}, secret.String{})
 	if err != nil {
 		return err
 	}
-	defer opened.Close()
-	all, err := account.New(opened).List()
+	all := done.Accounts
+	if !served {
+		_, opened, failed := c.vault()
+		if failed != nil {
+			return failed
+		}
+		defer opened.Close()
+		all, err = account.New(opened).List()
+	}
 	for _, one := range all {
 		fmt.Fprintf(std.out, "%s\t%s%s\n", one.Login, one.Name, map[bool]string{true: "\tdisabled"}[one.Disabled])
 	}
@@ -275,6 +329,16 @@ func (c accountDisableCommand) Run(ctx context.Context, std streams) error {
 	case c.Disconnect:
 		kind = "account_disconnected"
 	}
+	if !c.Disconnect { // the connections of a running Locum are its own to end
+		order := bff.AccountOrder{Op: bff.AccountDisable, Login: c.Login}
+		if c.Undo {
+			order.Op = bff.AccountEnable
+		}
+		served, err := c.account(ctx, std, order, secret.String{}, func(bff.Commanded) string { return c.says() })
+		if served || err != nil {
+			return err
+		}
+	}
 	return c.withVault(ctx, std, c.Login, kind, func(cfg *config.Config, opened *vault.Vault) error {
 		accounts := account.New(opened)
 		if err := accounts.SetDisabled(c.Login, !c.Undo); err != nil {
@@ -285,9 +349,16 @@ func (c accountDisableCommand) Run(ctx context.Context, std streams) error {
 				return err
 			}
 		}
-		fmt.Fprintf(std.out, "%s %s\n", c.Login, map[bool]string{false: "may not sign in any more", true: "may sign in again"}[c.Undo])
+		fmt.Fprintln(std.out, c.says())
 		return nil
 	})
+}
+
+func (c accountDisableCommand) says() string {
+	if c.Undo {
+		return c.Login + " may sign in again"
+	}
+	return c.Login + " may not sign in any more"
 }
 
 // disconnectAll ends every connection of an account.

@@ -195,6 +195,8 @@ func (d *desk) serve(address, password string) {
 		d.t.Errorf("T119: /setup answers %d once there is an account", got)
 	}
 	d.scanProcesses(r.Process.Pid)
+	d.run(0, d.secrets["the client secret"], "secret", "set", "jane-sandbox") // through the socket of the one that serves
+	d.run(0, password, "account", "password", "maya@clinic.example")
 	if err := r.Process.Signal(syscall.SIGTERM); err != nil {
 		d.t.Fatal(err)
 	}
