@@ -48,6 +48,7 @@ var mayImport = map[string]string{
 	"e2e/crash":        "bff/sandbox",
 	"e2e/interop":      "bff bff/config bff/platform bff/oauth bff/secret bff/sandbox shared",
 	"e2e/wire":         "bff/demo bff/sandbox",
+	"e2e/conformance":  "", // tests alone
 	"cmd/bench":        "bff/sandbox bff/vault shared",
 }
 
