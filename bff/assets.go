@@ -239,8 +239,11 @@ func noneMatch(header, etag string) bool {
 	return false
 }
 
+// pathLeave is the script of the page that posts a form to a platform.
+const pathLeave = "/leave.js"
+
 // addFixed adds what browsers ask for by a name of its own: go-app's boot file, replaced by ours, the worker that ends
-// itself, and robots.txt.
+// itself, the sender of a form, and robots.txt.
 func (a *assets) addFixed() error {
 	boot, err := own.ReadFile("boot.js")
 	if err != nil {
@@ -256,6 +259,11 @@ func (a *assets) addFixed() error {
 	if err != nil {
 		return err
 	}
+	leave, err := own.ReadFile("leave.js")
+	if err != nil {
+		return err
+	}
 	return errors.Join(a.fixed("/app.js", mediaTypes[".js"], boot), a.fixed("/app-worker.js", mediaTypes[".js"], worker),
+		a.fixed(pathLeave, mediaTypes[".js"], leave),
 		a.fixed("/robots.txt", mediaTypes[".txt"], []byte("User-agent: *\nDisallow: /\n")))
 }

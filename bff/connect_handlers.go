@@ -23,12 +23,16 @@ func (s *Server) listPlatforms(c *fiber.Ctx) error {
 
 // wirePlatform is what the app may know of a platform.
 func wirePlatform(p *platform.Platform) shared.Platform {
-	wire := shared.Platform{ID: p.ID, Kind: p.Kind, Name: p.Name, Hint: p.Hint, Scopes: p.Scopes, Ending: p.Ending}
+	wire := shared.Platform{ID: p.ID, Kind: p.Kind, Name: p.Name, Hint: p.Hint, Scopes: p.Scopes, Ending: p.Ending,
+		FHIR: pathOf(p.FHIRBase), Standalone: p.Standalone, Launch: p.Launch}
 	for _, clinic := range p.Clinics {
 		wire.Clinics = append(wire.Clinics, shared.ClinicLink{Name: clinic.Name, URL: clinic.URL})
 	}
 	return wire
 }
+
+// pathOf is what stands behind the origin of an address.
+func pathOf(address string) string { return strings.TrimPrefix(address, platform.OriginOf(address)) }
 
 // beginConnect is POST /api/v1/connect: it stores an attempt and tells the tab where to navigate.
 func (s *Server) beginConnect(c *fiber.Ctx) error {
@@ -46,17 +50,18 @@ func (s *Server) beginConnect(c *fiber.Ctx) error {
 		Practitioner: e.session.Practitioner, Session: e.session.ID,
 		Platform: r.Platform, Clinic: r.Clinic, ClientState: r.ClientState, Connection: r.Connection, Scopes: r.Scopes,
 		Context: vault.Context{Page: r.Context.Page, Params: r.Context.Params},
-		Flow:    cookieValue(e.cookies, s.cookies.flow), RequestID: e.id, Remote: e.remote.String(),
+		Flow:    cookieValue(e.cookies, s.cookies.flow), Framed: e.framed, RequestID: e.id, Remote: e.remote.String(),
 	})
 	if err != nil {
 		return s.recordForeign(c, r.Connection, err)
 	}
-	s.cookies.setFlow(c, begun.Flow.Reveal())
-	return answer(c, shared.ConnectAnswer{AuthorizationURL: begun.AuthorizationURL})
+	return s.answerBegun(c, begun)
 }
 
 // showOutcome is POST /api/v1/connect/outcome: how the attempt that this tab began has ended. It is a POST because the
-// tab's value shall stand in no URL.
+// tab's value shall stand in no URL. A launch may have been begun by a browser that is not signed in: then its flow cookie
+// asks, and the answer may be the question whether to sign in as somebody. Only once the page has said as whom, and names
+// them, the session begins.
 func (s *Server) showOutcome(c *fiber.Ctx) error {
 	var r shared.OutcomeRequest
 	if err := read(c, &r); err != nil {
@@ -65,17 +70,56 @@ func (s *Server) showOutcome(c *fiber.Ctx) error {
 	e := exchangeOf(c.Context())
 	ctx, cancel := s.call()
 	defer cancel()
-	outcome, err := s.connect.Outcome(ctx, e.session.Practitioner, e.session.ID, r.ClientState)
+	outcome, err := s.connect.Outcome(ctx, s.asker(e), r.ClientState)
 	if err != nil {
-		return err
+		return s.unfound(e, err)
 	}
-	if outcome.Code == string(shared.OutcomeConnected) { // the other tabs have not heard of it
-		s.events.Connection(e.session.Practitioner, outcome.Connection, shared.StateConnected, "")
+	if outcome.Code == connect.OutcomeSignInReady && (r.SignIn != "" || e.session.ID != "") {
+		if outcome, err = s.agree(c, e, r, outcome.SignsIn); err != nil {
+			return err
+		}
 	}
-	return answer(c, shared.Outcome{
-		Code: shared.Code(outcome.Code), Connection: outcome.Connection, Platform: outcome.Platform, Clinic: outcome.Clinic,
-		Context: shared.Context{Page: outcome.Context.Page, Params: outcome.Context.Params},
-	})
+	return s.answerOutcome(c, outcome)
+}
+
+// agree answers the question whether to sign in: by naming the person, or by being signed in as them already.
+func (s *Server) agree(c *fiber.Ctx, e *exchange, r shared.OutcomeRequest, ready string) (vault.Outcome, error) {
+	ctx, cancel := s.call()
+	defer cancel()
+	as := r.SignIn
+	if as == "" {
+		as = ready
+	}
+	outcome, first, err := s.connect.Confirm(ctx, s.confirmation(e, r.ClientState, as))
+	if err != nil || !first || e.session.ID != "" {
+		return outcome, err
+	}
+	return outcome, s.startSession(c, e, as, outcome.Framed, "launch")
+}
+
+// answerOutcome writes how an attempt ended.
+func (s *Server) answerOutcome(c *fiber.Ctx, o vault.Outcome) error {
+	wire := shared.Outcome{Code: shared.Code(o.Code), Connection: o.Connection, Platform: o.Platform, Clinic: o.Clinic,
+		Context: shared.Context{Page: o.Context.Page, Params: o.Context.Params}, Framed: o.Framed}
+	if o.Code == connect.OutcomeConnected {
+		s.events.Connection(o.Practitioner, o.Connection, shared.StateConnected, "") // the other tabs have not heard of it
+		if view, err := s.tokens.Get(o.Practitioner, o.Connection); err == nil {
+			wire.Kind = view.Launch.Kind
+		}
+	}
+	if chain, waits := s.tokens.Pending(o.Pending); waits {
+		wire.Kind, wire.Person = chain.Launch.Kind, localReference(chain.FHIRUser)
+	}
+	if who, err := s.accounts.ByID(o.SignsIn); o.SignsIn != "" && err == nil {
+		wire.SignsIn = &shared.Practitioner{ID: who.ID, Login: who.Login, Name: who.Name}
+	}
+	return answer(c, wire)
+}
+
+// localReference is what a FHIR reference says about its server's own records: Type and id.
+func localReference(reference string) string {
+	segments := strings.Split(reference, "/")
+	return strings.Join(segments[max(0, len(segments)-2):], "/")
 }
 
 // callback is GET /connect/{platform}/callback, the one redirect URI of a platform. It comes from another site, so the
@@ -97,11 +141,17 @@ func (s *Server) callback(c *fiber.Ctx) error {
 	if result.FlowDone {
 		s.cookies.clearFlow(c)
 	}
-	if result.Known {
+	switch {
+	case result.Known && result.Framed: // the frame asks for the outcome; this window has served
+		return seeOther(c, pathDone)
+	case result.Known:
 		return seeOther(c, pathOutcome)
 	}
 	return s.showStray(c, shared.Code(result.Code))
 }
+
+// pathDone is the page at which a window ends that a frame has opened.
+const pathDone = "/connect/done"
 
 // pathOutcome is the page that explains how an attempt ended.
 const pathOutcome = "/connections/outcome"

@@ -7,10 +7,12 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"locum/bff/connect"
 	"locum/bff/platform"
 	"locum/bff/proxy"
 	"locum/bff/throttle"
 	"locum/bff/tokens"
+	"locum/bff/vault"
 	"locum/shared"
 )
 
@@ -72,9 +74,10 @@ func (s *Server) wireConnection(v tokens.View) shared.Connection {
 	wire := shared.Connection{
 		ID: v.ID, Platform: shared.Platform{ID: v.Platform, Name: v.Platform},
 		Clinic: shared.ClinicLink{Name: v.ClinicName, URL: v.Clinic},
-		State:  v.State, Cause: v.Cause, Scopes: v.Scopes, Excess: without(v.Scopes, v.Requested),
+		State:  v.State, Cause: v.Cause, Scopes: v.Scopes, Excess: v.Excess,
 		StaffMembers: v.StaffMembers, Roles: v.Roles, ConnectedAt: v.ConnectedAt, RefreshedAt: v.RefreshedAt,
 		FreshSeconds: seconds(v.FreshFor), KeptSeconds: seconds(v.KeptFor), EndsAt: moment(v.EndsAt),
+		Launch: wireLaunched(v.Launch), FHIRUser: localReference(v.FHIRUser),
 	}
 	for _, sibling := range s.tokens.Siblings(v.Practitioner, v.ID) {
 		wire.Siblings = append(wire.Siblings, sibling.ID)
@@ -85,7 +88,7 @@ func (s *Server) wireConnection(v tokens.View) shared.Connection {
 	}
 	if err == nil {
 		wire.Platform = wirePlatform(live.Platform)
-		wire.More = without(slices.Concat(live.Scopes, live.MoreScopes), v.Scopes)
+		wire.More = more(live.Platform, v)
 	}
 	clinic, byClass := s.proxy.Budgets(v.Platform, v.Clinic)
 	wire.Budget.Clinic = wireAllowance(clinic)
@@ -98,16 +101,33 @@ func (s *Server) wireConnection(v tokens.View) shared.Connection {
 	return wire
 }
 
+// wireLaunched is what a connection was launched for; nil where it was not.
+func wireLaunched(l vault.LaunchContext) *shared.Launched {
+	if l.Kind == "" {
+		return nil
+	}
+	wire := &shared.Launched{Kind: l.Kind, Patient: l.Patient, Encounter: l.Encounter, Intent: l.Intent, Tenant: l.Tenant,
+		Banner: l.Banner, Styled: l.StyleURL != ""}
+	for _, r := range l.References {
+		wire.References = append(wire.References, shared.LaunchReference{Reference: r.Reference, Canonical: r.Canonical, Type: r.Type, Role: r.Role})
+	}
+	return wire
+}
+
 func wireAllowance(a throttle.Allowance) shared.Allowance {
 	return shared.Allowance{Limit: a.Limit, Remaining: a.Remaining, Reset: seconds(a.Reset)}
 }
 
-// without gives what is in all and not in some, in order and each once.
-func without(all, some []string) []string {
+// more is what a practitioner may allow on top of what was granted, by meaning, each once. What an EHR launched is widened by
+// nobody: the next launch asks again.
+func more(p *platform.Platform, v tokens.View) []string {
+	if v.Launch.Kind == connect.KindEHR {
+		return nil
+	}
 	var rest []string
-	for _, one := range all {
-		if !slices.Contains(some, one) && !slices.Contains(rest, one) {
-			rest = append(rest, one)
+	for _, scope := range slices.Concat(p.Scopes, p.MoreScopes) {
+		if !platform.Covers(v.Scopes, scope) && !slices.Contains(rest, scope) {
+			rest = append(rest, scope)
 		}
 	}
 	return rest

@@ -29,6 +29,7 @@ type exchange struct {
 	address string     // remote, written once; see caller
 	local   bool       // the socket's other end is loopback, and so is the caller
 	session session.Session
+	framed  bool   // the session is that of a page inside an EHR's
 	pattern string // the route's, for the log; never the path
 	answer  *policy
 	failure *failure

@@ -29,6 +29,8 @@ type policies struct {
 	message  *policy // as form, and no referrer
 	asset    *policy // static files
 	keys     *policy // public keys, which anybody may keep for a while
+	leaving  *policy // the page that sends its form to a platform by itself
+	rehearse *policy // the same for a platform on loopback
 }
 
 // Content-Security-Policy of each kind (CSP3). The pages hold no inline script or style; go-app's WASM needs
@@ -51,9 +53,17 @@ var features = []string{"accelerometer", "autoplay", "camera", "display-capture"
 	"geolocation", "gyroscope", "magnetometer", "microphone", "midi", "payment", "screen-wake-lock", "usb",
 	"xr-spatial-tracking"}
 
-// newPolicies decides everything from the public URL and never from a request, so that a proxy that ends TLS, or an
-// answer that no handler made, changes nothing. build is the hash of the served app.
-func newPolicies(public *url.URL, build string) policies {
+// leavingTo is the policy of a page that does nothing but post its form. The form may go wherever Chromium lets it be
+// redirected to, which it decides by form-action too: from an authorization server to the sign-in of another host.
+func leavingTo(targets string) string {
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action " + targets +
+		"; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'" + cspReport
+}
+
+// newPolicies decides everything from the public URL and the configuration and never from a request, so that a proxy that
+// ends TLS, or an answer that no handler made, changes nothing. ancestors are the origins whose pages may show ours in a
+// frame; nothing but pages can be shown so. build is the hash of the served app.
+func newPolicies(public *url.URL, ancestors []string, build string) policies {
 	common := [][2]string{
 		{fiber.HeaderXContentTypeOptions, "nosniff"},
 		{"Cross-Origin-Opener-Policy", "same-origin"},
@@ -73,12 +83,20 @@ func newPolicies(public *url.URL, build string) policies {
 		return p
 	}
 	reports := [2]string{"Reporting-Endpoints", `csp="` + pathReports + `"`}
+	page, form, shown := cspPage, cspForm, [][2]string{reports}
+	if len(ancestors) > 0 {
+		within := strings.NewReplacer("frame-ancestors 'none'", "frame-ancestors "+strings.Join(ancestors, " "))
+		page, form = within.Replace(page), within.Replace(form)
+		shown = append(shown, [2]string{"Cross-Origin-Resource-Policy", "cross-origin"}) // an EHR's page may ask for it (COEP)
+	}
 	return policies{
 		api:      newPolicy(cspNothing, "same-origin", noStore, [2]string{shared.HeaderBuild, build}),
-		page:     newPolicy(cspPage, "same-origin", "no-cache", reports),
-		form:     newPolicy(cspForm, "same-origin", noStore, reports),
+		page:     newPolicy(page, "same-origin", "no-cache", shown...),
+		form:     newPolicy(form, "same-origin", noStore, shown...),
 		callback: newPolicy(cspNothing, "no-referrer", noStore),
-		message:  newPolicy(cspForm, "no-referrer", noStore, reports),
+		message:  newPolicy(form, "no-referrer", noStore, shown...),
+		leaving:  newPolicy(leavingTo("https:"), "no-referrer", noStore, reports),
+		rehearse: newPolicy(leavingTo("https: http://127.0.0.1:* http://localhost:*"), "no-referrer", noStore, reports),
 		asset:    newPolicy(cspAsset, "same-origin", "no-cache"),
 		keys:     newPolicy(cspNothing, "no-referrer", "no-cache"),
 	}

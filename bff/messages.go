@@ -33,6 +33,22 @@ func (s *Server) showStray(c *fiber.Ctx, code shared.Code) error {
 	})
 }
 
+// donePage says that a window has served.
+func (s *Server) donePage(c *fiber.Ctx) message {
+	lang := words.Pick(c.Get(fiber.HeaderAcceptLanguage))
+	say := words.For(lang).Callback
+	return message{Lang: lang, Style: s.assets.resolve("/web/app.css"), Icon: s.assets.resolve("/web/icon.svg"),
+		Title: say.Done, Text: say.DoneText}
+}
+
+// leavingPage is the form on the way to a platform, without what it sends.
+func (s *Server) leavingPage(c *fiber.Ctx) leaving {
+	lang := words.Pick(c.Get(fiber.HeaderAcceptLanguage))
+	say := words.For(lang).Callback
+	return leaving{Lang: lang, Style: s.assets.resolve("/web/app.css"), Icon: s.assets.resolve("/web/icon.svg"),
+		Script: pathLeave, Title: say.Leaving, Text: say.LeavingText, GoOn: say.GoOn}
+}
+
 // notFound is 404: a problem for every program, and a plain page for a person whose browser asks for a document outside
 // the paths of programs. It is never a page of the app.
 func (s *Server) notFound(c *fiber.Ctx) error {

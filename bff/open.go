@@ -30,7 +30,7 @@ import (
 // Open opens the vault, the audit trail and every room above them, in the order in which they stand on each other, and
 // renders the pages. What it opened before an error it closes again.
 func Open(cfg *config.Config, o Options) (*Server, error) {
-	s := &Server{cfg: cfg, log: o.Log, demo: o.Demo, cookies: newCookies(cfg.PublicURL), bounds: o.bounds.withDefaults(o.Stream)}
+	s := &Server{cfg: cfg, log: o.Log, demo: o.Demo, cookies: newCookies(cfg.PublicURL, cfg.Embedded != nil), bounds: o.bounds.withDefaults(o.Stream)}
 	s.events = s.newHub()
 	if s.log == nil {
 		s.log = slog.Default()
@@ -104,10 +104,10 @@ func (s *Server) openRooms(o Options) error {
 		return err
 	}
 	s.proxy = proxy.New(proxy.Config{Tokens: s.tokens, Services: s.services, Limiter: throttle.New(throttle.Config{}), Platforms: s.platforms,
-		Audit: s.audit, Log: s.log})
+		Audit: s.audit, Log: s.log, LinkKey: s.vault.DeriveKey("links")})
 	s.resume()
 	s.connect = connect.New(connect.Config{Vault: s.vault, Sessions: s.sessions, Tokens: s.tokens, Platforms: s.platforms,
-		Audit: s.audit, Log: s.log, Pages: contextPages()})
+		Audit: s.audit, Log: s.log, Pages: contextPages(), Active: s.accounts.Active})
 	return nil
 }
 
@@ -182,7 +182,7 @@ func (s *Server) openFront() error {
 	if s.pages, err = renderPages(s.assets); err != nil {
 		return err
 	}
-	s.policies = newPolicies(s.cfg.PublicURL, s.assets.hash)
+	s.policies = newPolicies(s.cfg.PublicURL, s.ancestors(), s.assets.hash)
 	return s.assets.addFixed()
 }
 

@@ -17,10 +17,10 @@ import (
 	"locum/shared"
 )
 
-//go:embed boot.js worker.js *.html
+//go:embed boot.js worker.js leave.js *.html
 var own embed.FS
 
-// templates are the pages outside go-app: they work without WebAssembly and hold no script.
+// templates are the pages outside go-app: they work without WebAssembly and hold no script; one names a file of ours.
 var templates = template.Must(template.ParseFS(own, "*.html"))
 
 // pages are the app's pages by language and pattern, rendered once: a page depends on no request and holds no data, so

@@ -20,7 +20,7 @@ func TestAPanicIsA500(t *testing.T) {
 	var log bytes.Buffer
 	public := &url.URL{Scheme: "http", Host: "localhost"}
 	s := &Server{cfg: &config.Config{PublicURL: public}, log: slog.New(slog.NewTextHandler(&log, nil)), host: []byte("localhost"),
-		policies: newPolicies(public, "x"), router: func(*fasthttp.RequestCtx) { panic("CANARY") }}
+		policies: newPolicies(public, nil, "x"), router: func(*fasthttp.RequestCtx) { panic("CANARY") }}
 	ours, theirs := net.Pipe()
 	served := make(chan error, 1)
 	go func() { served <- (&fasthttp.Server{Handler: s.handle}).ServeConn(ours) }()

@@ -1,6 +1,7 @@
 package bff
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -17,20 +18,34 @@ type route struct {
 	handler fiber.Handler
 }
 
-// routes are all there are. What is not here is 404, and a method that is not here is 405, both as problems: no path
-// falls through to a page.
-func (s *Server) routes() []route {
-	const get, head, post, put, patch, del = "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"
-	p := s.policies
-	everyone := []fiber.Handler{}
-	reader := []fiber.Handler{s.reads, s.signedIn}
-	person := []fiber.Handler{s.changes, s.signedIn, s.active} // what a person did: it keeps the session alive
-	app := []fiber.Handler{s.changes, s.signedIn}              // what the app does by itself: it does not
-	form := []fiber.Handler{s.posts}
-	connection, proxied := shared.PathConnections+"/{connection}", shared.PathProxy+"/{connection}/*"
-	callback := shared.CallbackPath("{platform}")
+// The methods of the table.
+const (
+	get   = fiber.MethodGet
+	head  = fiber.MethodHead
+	post  = fiber.MethodPost
+	put   = fiber.MethodPut
+	patch = fiber.MethodPatch
+	del   = fiber.MethodDelete
+)
 
-	table := []route{
+// routes are all there are, by subject. What is not here is 404, and a method that is not here is 405, both as problems: no
+// path falls through to a page.
+func (s *Server) routes() []route {
+	return slices.Concat(s.formRoutes(), s.apiRoutes(), s.proxyRoutes(), s.platformRoutes(), s.pageRoutes())
+}
+
+// everyone are the guards of what anybody may come for.
+var everyone = []fiber.Handler{}
+
+// reader reads data by script; person is somebody who did something, which keeps the session alive; app is the app by
+// itself, which does not.
+func (s *Server) reader() []fiber.Handler { return []fiber.Handler{s.reads, s.signedIn} }
+func (s *Server) person() []fiber.Handler { return []fiber.Handler{s.changes, s.signedIn, s.active} }
+
+// formRoutes are the pages outside the app, and their forms.
+func (s *Server) formRoutes() []route {
+	p, form := s.policies, []fiber.Handler{s.posts}
+	return []route{
 		{get, shared.PathSignIn, p.form, everyone, s.showSignIn},
 		{head, shared.PathSignIn, p.form, everyone, s.showSignIn},
 		{post, shared.PathSignIn, p.form, form, s.signIn},
@@ -38,32 +53,67 @@ func (s *Server) routes() []route {
 		{get, shared.PathSetup, p.form, everyone, s.showSetup},
 		{head, shared.PathSetup, p.form, everyone, s.showSetup},
 		{post, shared.PathSetup, p.form, form, s.setUp},
+	}
+}
 
+// apiRoutes are what the app asks Locum itself. Where an EHR launched, nobody has to be signed in yet.
+func (s *Server) apiRoutes() []route {
+	p, reader, person := s.policies, s.reader(), s.person()
+	launched := []fiber.Handler{s.reads, s.perhapsSignedIn}
+	launcher := []fiber.Handler{s.changes, s.perhapsSignedIn, s.perhapsActive}
+	asker := []fiber.Handler{s.changes, s.perhapsSignedIn} // the app by itself: it keeps no session alive
+	connection := shared.PathConnections + "/{connection}"
+	return []route{
 		{get, shared.PathSession, p.api, reader, s.showSession},
 		{post, shared.PathActivity, p.api, person, s.recordActivity},
 		{get, shared.PathEvents, p.api, reader, s.streamEvents},
 		{get, shared.PathPlatforms, p.api, reader, s.listPlatforms},
 		{post, shared.PathConnect, p.api, person, s.beginConnect},
-		{post, shared.PathOutcome, p.api, app, s.showOutcome},
+		{post, shared.PathOutcome, p.api, asker, s.showOutcome},
+		{post, shared.PathLaunch, p.api, launcher, s.beginLaunch},
+		{post, shared.PathLaunch + "/link", p.api, launcher, s.linkLaunch},
+		{get, shared.PathLaunch + "/{launch}", p.api, launched, s.showLaunch},
 		{get, shared.PathConnections, p.api, reader, s.listConnections},
 		{get, connection, p.api, reader, s.showConnection},
 		{get, connection + "/life", p.api, reader, s.showLife},
 		{post, connection + "/diagnosis", p.api, person, s.diagnose},
 		{del, connection, p.api, person, s.disconnect},
 		{get, shared.PathOpenAPI, p.api, everyone, s.showOpenAPI},
+	}
+}
 
-		{get, proxied, p.api, reader, s.callPlatform},
-		{post, proxied, p.api, person, s.callPlatform},
-		{put, proxied, p.api, person, s.callPlatform},
-		{patch, proxied, p.api, person, s.callPlatform},
-		{del, proxied, p.api, person, s.callPlatform},
+// proxyRoutes are the one door to a platform's own API.
+func (s *Server) proxyRoutes() []route {
+	p, proxied := s.policies, shared.PathProxy+"/{connection}/*"
+	return []route{
+		{get, proxied, p.api, s.reader(), s.callPlatform},
+		{post, proxied, p.api, s.person(), s.callPlatform},
+		{put, proxied, p.api, s.person(), s.callPlatform},
+		{patch, proxied, p.api, s.person(), s.callPlatform},
+		{del, proxied, p.api, s.person(), s.callPlatform},
+	}
+}
 
-		{get, callback, p.callback, everyone, s.callback},
-		{post, shared.LogoutPath("{platform}"), p.callback, everyone, s.backchannelLogout},
-		{get, shared.KeysPath("{platform}"), p.keys, everyone, s.showKeys},
-		{head, shared.KeysPath("{platform}"), p.keys, everyone, s.showKeys},
+// platformRoutes are what platforms, and browsers on their way to one and back, come for.
+func (s *Server) platformRoutes() []route {
+	const id = "{platform}"
+	p := s.policies
+	return []route{
+		{get, shared.CallbackPath(id), p.callback, everyone, s.callback},
+		{get, shared.LaunchPath(id), p.callback, everyone, s.launch},
+		{get, shared.PathTicket + "/{ticket}", p.callback, everyone, s.takeTicket},
+		{get, pathDone, p.message, everyone, s.showDone},
+		{post, shared.LogoutPath(id), p.callback, everyone, s.backchannelLogout},
+		{get, shared.KeysPath(id), p.keys, everyone, s.showKeys},
+		{head, shared.KeysPath(id), p.keys, everyone, s.showKeys},
+	}
+}
+
+// pageRoutes are the app's pages and files, what browsers report, and what probes ask.
+func (s *Server) pageRoutes() []route {
+	p := s.policies
+	table := []route{
 		{post, pathReports, p.api, everyone, s.takeReports},
-
 		{get, shared.PathHealth, p.api, everyone, s.health},
 		{head, shared.PathHealth, p.api, everyone, s.health},
 		{get, shared.PathReady, p.api, everyone, s.ready},

@@ -87,8 +87,8 @@ type Server struct {
 	policies policies
 	cookies  cookies
 	reports  reportBudget
-	// refusedLogouts bounds what strangers can have written down.
-	refusedLogouts reportBudget
+	// refusedLogouts and refusedLaunches bound what strangers can have written down.
+	refusedLogouts, refusedLaunches reportBudget
 
 	bounds bounds
 	tls    *tls.Config // nil: plain http
@@ -287,6 +287,9 @@ func (s *Server) sweep() {
 		case <-ticker.C:
 			if _, err := s.sessions.Sweep(); err != nil {
 				s.log.Warn("ended sessions could not be deleted", "error", err)
+			}
+			if err := s.connect.Sweep(); err != nil {
+				s.log.Warn("launches and attempts that have run out could not be deleted", "error", err)
 			}
 		}
 	}

@@ -26,15 +26,9 @@ const (
 // signedIn lets a request through that carries a living session of an account that may still sign in; everything else
 // gets 401 and never a redirect. It is no activity: an open tab that polls does not keep a session alive (T089).
 func (s *Server) signedIn(c *fiber.Ctx) error {
-	e := exchangeOf(c.Context())
-	found, err := s.sessions.Lookup(cookieValue(e.cookies, s.cookies.session))
-	if err != nil {
+	if err := s.findSession(exchangeOf(c.Context())); err != nil {
 		return err
 	}
-	if !s.accounts.Active(found.Practitioner) {
-		return session.ErrSignedOut
-	}
-	e.session = found
 	return c.Next()
 }
 
@@ -48,7 +42,8 @@ func (s *Server) active(c *fiber.Ctx) error {
 
 // showSession is GET /api/v1/session: who is signed in, and for how long.
 func (s *Server) showSession(c *fiber.Ctx) error {
-	current := exchangeOf(c.Context()).session
+	e := exchangeOf(c.Context())
+	current := e.session
 	who, err := s.accounts.ByID(current.Practitioner)
 	if err != nil {
 		return errors.Join(session.ErrSignedOut, err)
@@ -57,6 +52,7 @@ func (s *Server) showSession(c *fiber.Ctx) error {
 	return answer(c, shared.Session{
 		Practitioner: shared.Practitioner{ID: who.ID, Login: who.Login, Name: who.Name},
 		IdleSeconds:  int(idle / time.Second), EndsSeconds: int(absolute / time.Second),
+		Administrator: s.isAdministrator(who.Login), Frame: s.wireFrame(e),
 	})
 }
 
@@ -70,7 +66,7 @@ func (s *Server) recordActivity(c *fiber.Ctx) error {
 // leaves must be able to.
 func (s *Server) signOut(c *fiber.Ctx) error {
 	e := exchangeOf(c.Context())
-	if err := s.endSession(c, e); err != nil {
+	if err := s.endSession(e); err != nil {
 		return err
 	}
 	s.cookies.clear(c)
@@ -78,13 +74,20 @@ func (s *Server) signOut(c *fiber.Ctx) error {
 	return seeOther(c, shared.PathSignIn)
 }
 
-// endSession ends the session whose cookie came with the request, and what it has begun at platforms. Its record is
-// written when it can be.
-func (s *Server) endSession(c *fiber.Ctx, e *exchange) error {
-	cookie := cookieValue(e.cookies, s.cookies.session)
-	current, err := s.sessions.Lookup(cookie)
+// endSession ends the session whose cookie came with the request, and what it has begun at platforms. Where both a frame's
+// and a page's came, both end. Its record is written when it can be.
+func (s *Server) endSession(e *exchange) error {
+	err := s.endOne(e, session.Top, cookieValue(e.cookies, s.cookies.session))
+	if s.cookies.embedded {
+		err = errors.Join(err, s.endOne(e, session.Frame, cookieValue(e.cookies, s.cookies.frame)))
+	}
+	return err
+}
+
+func (s *Server) endOne(e *exchange, place session.Place, cookie string) error {
+	current, err := s.sessions.LookupIn(place, cookie)
 	if errors.Is(err, session.ErrSignedOut) {
-		return s.sessions.EndAgain(cookie)
+		return s.sessions.EndAgainIn(place, cookie)
 	}
 	if err != nil {
 		return err

@@ -152,7 +152,7 @@ func (s *Server) setUp(c *fiber.Ctx) error {
 		s.log.Error("the setup code's file is still there", "error", err)
 	}
 	s.log.Info("the first account was created", "request_id", e.id, "remote", e.remote.String())
-	if err := s.startSession(c, e, who); err != nil { // the account is there: sign in when Locum can let anybody
+	if err := s.startSession(c, e, who.ID, s.intoFrame(e), ""); err != nil { // the account is there: sign in when Locum can let anybody
 		e.failure = explain(err)
 		return seeOther(c, shared.PathSignIn)
 	}

@@ -13,6 +13,7 @@ import (
 	"locum/bff/account"
 	"locum/bff/audit"
 	"locum/bff/secret"
+	"locum/bff/session"
 	"locum/shared"
 )
 
@@ -26,21 +27,28 @@ const (
 type signInPage struct {
 	Lang, Style, Icon, Wasm string
 	Words                   words.SignIn
-	Action                  string
+	Action, Then            string
 	Login, Error            string
 	Cards                   []DemoCard
 	Setup, Offer, Open      string // the way to the first account, while there is none
 }
 
+// thenOutcome is the one other place that a sign-in may lead to: the page of an attempt that this tab began without a
+// session. It is a word and no address, so no request can name a target.
+const thenOutcome = "outcome"
+
 // showSignIn is GET /sign-in: a plain form outside the app, so a password never enters WebAssembly's memory.
 func (s *Server) showSignIn(c *fiber.Ctx) error {
-	return s.renderSignIn(c, fiber.StatusOK, "", "")
+	return s.renderSignIn(c, fiber.StatusOK, "", "", string(c.Request().URI().QueryString()) == "then="+thenOutcome)
 }
 
-func (s *Server) renderSignIn(c *fiber.Ctx, status int, login, problem string) error {
+func (s *Server) renderSignIn(c *fiber.Ctx, status int, login, problem string, outcome bool) error {
 	lang := words.Pick(c.Get(fiber.HeaderAcceptLanguage))
 	page := signInPage{Lang: lang, Style: s.assets.resolve("/web/app.css"), Icon: s.assets.resolve("/web/icon.svg"),
 		Words: words.For(lang).SignIn, Action: shared.PathSignIn, Login: login, Error: problem, Cards: s.demoCards(c)}
+	if outcome {
+		page.Then = thenOutcome
+	}
 	if s.needsSetup() {
 		say := words.For(lang).Setup
 		page.Setup, page.Offer, page.Open = shared.PathSetup, say.Offer, say.Open
@@ -79,31 +87,40 @@ func (s *Server) signIn(c *fiber.Ctx) error {
 	}
 	e := exchangeOf(c.Context())
 	who, err := s.prove(c, form, e)
-	if err != nil {
-		return s.refuseSignIn(c, form.Get("login"), err)
+	if err == nil {
+		err = s.startSession(c, e, who.ID, s.intoFrame(e), "")
 	}
-	if err := s.startSession(c, e, who); err != nil {
-		return s.refuseSignIn(c, form.Get("login"), err)
+	if err != nil {
+		return s.refuseSignIn(c, form, err)
+	}
+	if form.Get("then") == thenOutcome {
+		return seeOther(c, pathOutcome)
 	}
 	return seeOther(c, "/")
 }
 
-// startSession ends the session whose cookie came with the request, and starts one of who, once it is on record.
-func (s *Server) startSession(c *fiber.Ctx, e *exchange, who account.Account) error {
-	if err := s.endSession(c, e); err != nil {
+// startSession ends the session whose cookie came with the request, and starts one of the practitioner, once it is on
+// record: by what, where it was not the form. In a browser that brought both session cookies only the new one is left.
+func (s *Server) startSession(c *fiber.Ctx, e *exchange, practitioner string, framed bool, by string) error {
+	if err := s.endSession(e); err != nil {
 		return err
 	}
-	cookie, started, err := s.sessions.Start(who.ID)
+	place := session.Top
+	if framed {
+		place = session.Frame
+	}
+	cookie, started, err := s.sessions.StartIn(place, practitioner)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := s.call()
 	defer cancel()
-	event := audit.Event{Kind: "sign_in", RequestID: e.id, Practitioner: who.ID, Session: started.ID, Remote: e.remote.String()}
+	event := audit.Event{Kind: "sign_in", Code: by, RequestID: e.id, Practitioner: practitioner, Session: started.ID, Remote: e.remote.String()}
 	if err := s.audit.Event(ctx, event); err != nil {
 		return errors.Join(err, s.sessions.End(started.ID))
 	}
-	s.cookies.setSession(c, cookie.Reveal())
+	s.cookies.forgetOther(c, framed)
+	s.cookies.setSession(c, cookie.Reveal(), framed)
 	return nil
 }
 
@@ -130,7 +147,8 @@ func (s *Server) prove(c *fiber.Ctx, form url.Values, e *exchange) (account.Acco
 
 // refuseSignIn shows the form again with one sentence. The log's line has the code; the audit trail has nothing, since
 // whoever is not signed in must not be able to fill it.
-func (s *Server) refuseSignIn(c *fiber.Ctx, login string, err error) error {
+func (s *Server) refuseSignIn(c *fiber.Ctx, form url.Values, err error) error {
+	login := form.Get("login")
 	e := exchangeOf(c.Context())
 	e.failure = explain(err)
 	say := words.For(words.Pick(c.Get(fiber.HeaderAcceptLanguage))).SignIn
@@ -145,7 +163,7 @@ func (s *Server) refuseSignIn(c *fiber.Ctx, login string, err error) error {
 	if len(login) > maxLogin {
 		login = ""
 	}
-	return s.renderSignIn(c, status, login, problem)
+	return s.renderSignIn(c, status, login, problem, form.Get("then") == thenOutcome)
 }
 
 // Use is the label of a card: sentence with the card's name in it.

@@ -215,7 +215,7 @@ func (tb *tab) finish(query string) connect.Result {
 
 // outcome asks how it ended.
 func (tb *tab) outcome() (vault.Outcome, error) {
-	return tb.b.connector.Outcome(context.Background(), tb.who, tb.session, tb.value)
+	return tb.b.connector.Outcome(context.Background(), connect.Asker{Practitioner: tb.who, Session: tb.session}, tb.value)
 }
 
 // connected walks the whole way and gives the connection's id.

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"locum/bff/audit"
@@ -14,9 +15,9 @@ import (
 	"locum/bff/vault"
 )
 
-// Config is what a Connector stands on; all but Log and Pages are needed. Pages is the closed list of places that a
+// Config is what a Connector stands on; all but Log, Pages and Active are needed. Pages is the closed list of places that a
 // Context may lead back to: the name of a page and the names of its parameters. nil: the caller of Begin has checked
-// the name itself, and only its form is checked here.
+// the name itself, and only its form is checked here. Active says whether a practitioner may sign in; nil: everyone may.
 type Config struct {
 	Vault     *vault.Vault
 	Sessions  *session.Manager
@@ -25,20 +26,23 @@ type Config struct {
 	Audit     *audit.Log
 	Log       *slog.Logger
 	Pages     map[string][]string
+	Active    func(practitioner string) bool
 }
 
 // Bounds of what is pending.
 const (
-	lifetime        = 10 * time.Minute // of an attempt, and of an outcome
+	lifetime        = 10 * time.Minute // of an attempt, of an outcome, and of a launch
 	maxPerSession   = 8                // attempts; the oldest makes room
 	maxPerPerson    = 32               // attempts of one practitioner in all their sessions; a new one is refused
 	maxAttempts     = 2000             // attempts of everybody; a new one is refused, so nobody pushes another's out
-	maxOutcomes     = 16               // of one session; the oldest makes room
+	maxUnsigned     = 500              // of them, those of browsers without a session
+	maxOutcomes     = 16               // of one session, or of one browser without; the oldest makes room
 	maxScopes       = 100
 	maxContextParam = 8
 )
 
-// Connector begins and finishes authorizations. It keeps nothing in memory: what is pending survives a restart.
+// Connector begins and finishes authorizations. It keeps nothing in memory but who is just calling: what is pending survives
+// a restart.
 type Connector struct {
 	vault     *vault.Vault
 	sessions  *session.Manager
@@ -47,6 +51,10 @@ type Connector struct {
 	audit     *audit.Log
 	log       *slog.Logger
 	pages     map[string][]string
+	active    func(practitioner string) bool
+	callers   quota // of launches, by address
+
+	confirming sync.Map // keys of outcomes that somebody answers just now
 }
 
 // New makes a Connector.
@@ -54,9 +62,12 @@ func New(cfg Config) *Connector {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Active == nil {
+		cfg.Active = func(string) bool { return true }
+	}
 	return &Connector{
 		vault: cfg.Vault, sessions: cfg.Sessions, tokens: cfg.Tokens, platforms: cfg.Platforms, audit: cfg.Audit,
-		log: cfg.Log, pages: cfg.Pages,
+		log: cfg.Log, pages: cfg.Pages, active: cfg.Active,
 	}
 }
 
@@ -67,12 +78,17 @@ const (
 	CodeInvalidClinic      = "invalid_clinic" // Reason says why
 	CodeTooManyFlows       = "too_many_flows"
 	CodeNotFound           = "not_found"   // the connection, or the outcome; another practitioner's is not told apart
-	CodeBadRequest         = "bad_request" // Reason: "context" or "scopes"
+	CodeBadRequest         = "bad_request" // Reason: "context", "scopes" or "launch"
 	CodeSignedOut          = "signed_out"  // the session ended between the request and now
 	CodeStorage            = "storage_unavailable"
+	CodeAudit              = "audit_unavailable"      // it could not be written down, so it was not done
+	CodeLaunchRefused      = "launch_refused"         // Reason says why; an outcome's word, for a page
+	CodeLaunchUnknown      = "launch_unknown"         // unknown, used, too old, or another browser's
+	CodeUnavailable        = "platform_unavailable"   // its metadata could not be had
+	CodeMisconfigured      = "platform_misconfigured" // its metadata is not what was agreed on
 )
 
-// Error is a refusal of Begin, Outcome or Forget. Code is one of the Code constants, Reason its parameter where one
+// Error is a refusal. Code is one of the Code constants, Reason its parameter where one
 // exists.
 type Error struct {
 	Code, Reason string

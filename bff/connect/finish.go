@@ -19,10 +19,11 @@ type FinishRequest struct {
 }
 
 // Result is how a callback ended. Code is one of the Outcome constants; Known says that an attempt was found and its
-// outcome stored for the tab that began it; FlowDone that no attempt with this flow cookie is left, so it may be cleared.
+// outcome stored for the tab that began it; FlowDone that no attempt with this flow cookie is left, so it may be cleared;
+// Framed that the tab is a frame, and this a window that was opened for the way to the platform and back.
 type Result struct {
-	Code            string
-	Known, FlowDone bool
+	Code                    string
+	Known, FlowDone, Framed bool
 }
 
 // Finish takes the attempt that the callback's state names and ends it, once. The order of the checks:
@@ -31,10 +32,11 @@ type Result struct {
 //     transaction, durable before anything is sent, so a code is redeemed at most once (T017);
 //  2. the callback is the one of the attempt's platform, and the attempt has not run out;
 //  3. the flow cookie is the one of the browser that began;
-//  4. the session that began is still alive for that practitioner;
-//  5. iss is the platform's, on error responses too (RFC 9207 §2.4);
+//  4. the session that began, if one did, is still alive for that practitioner;
+//  5. iss is the issuer of the platform's authorization server, on error responses too (RFC 9207 §2.4). It has nothing to do
+//     with the iss of a launch, which is a FHIR base: no iss of a callback ever chooses a server;
 //  6. the response is no error;
-//  7. the code is redeemed (tokens.Redeem).
+//  7. the code is redeemed (tokens.Redeem), that of a launch without making a connection of it yet (see launched).
 //
 // Whoever presents a valid state ends the attempt, whether the rest is right or not: who has learnt another's state can
 // end that attempt but never use it, and the tab that began is told (other_browser). Nothing that a stranger may send
@@ -58,18 +60,21 @@ func (c *Connector) Finish(ctx context.Context, r FinishRequest) Result {
 		return Result{Code: OutcomeTryAgain}
 	}
 	outcome := c.judge(ctx, attempt, params, r)
-	if outcome.Code != OutcomeConnected {
+	if outcome.Code != OutcomeConnected && outcome.Pending == "" {
 		c.noteFailure(ctx, outcome, r)
 	}
+	result := Result{Code: outcome.Code, FlowDone: done, Framed: attempt.Framed}
 	if err := c.keep(outcome); err != nil {
 		c.log.Error("outcome not stored", "request", r.RequestID, "code", outcome.Code, "error", err)
-		return Result{Code: outcome.Code, FlowDone: done}
+		c.tokens.Abandon(outcome.Pending)
+		return result
 	}
-	return Result{Code: outcome.Code, Known: true, FlowDone: done}
+	result.Known = true
+	return result
 }
 
-// take reads and deletes the attempt. done says that no attempt with the same flow value is left. The look-up before it
-// keeps a flood of unknown states from writing anything.
+// take reads and deletes the attempt. done says that no attempt with the same flow value is left, and that the browser needs
+// it for no outcome. The look-up before it keeps a flood of unknown states from writing anything.
 func (c *Connector) take(state, flow string) (attempt vault.Attempt, done bool, err error) {
 	err = c.vault.View(func(tx *vault.Tx) error {
 		_, err := vault.Attempts.Get(tx, state)
@@ -83,7 +88,7 @@ func (c *Connector) take(state, flow string) (attempt vault.Attempt, done bool, 
 			return err
 		}
 		left, err := liveAttempts(tx, time.Now())
-		done = flow != "" && same(attempt.Flow, c.flowMAC(flow))
+		done = flow != "" && same(attempt.Flow, c.flowMAC(flow)) && attempt.Browser != attempt.Flow
 		for _, a := range left {
 			done = done && a.Flow != attempt.Flow
 		}
@@ -105,12 +110,16 @@ func (c *Connector) judge(ctx context.Context, a vault.Attempt, params oauth.Cal
 		outcome.Code = OutcomeExpired
 	case r.Flow == "" || !same(a.Flow, c.flowMAC(r.Flow)):
 		outcome.Code = OutcomeOtherBrowser
-	case !c.sessions.Alive(a.Session, a.Practitioner):
+	case a.Session != "" && !c.sessions.Alive(a.Session, a.Practitioner):
 		outcome.Code = OutcomeSessionEnded
-	case !live.Server.AcceptsIss(params.Iss):
+	case c.discover(ctx, live.ID) != nil: // known before, and not since a restart
+		outcome.Code = OutcomeUnavailable
+	case !live.OAuth.Server().AcceptsIss(params.Iss):
 		outcome.Code = OutcomeMixUp
 	case params.Error != "":
 		outcome.Code = refused(params.Error)
+	case a.Kind == KindEHR:
+		return c.launched(ctx, live, a, params, r, outcome)
 	default:
 		outcome.Code, outcome.Connection = c.redeem(ctx, live, a, params, r)
 	}
@@ -124,7 +133,7 @@ func (c *Connector) redeem(ctx context.Context, live *platform.Live, a vault.Att
 		return OutcomeConnected, made.ID
 	}
 	c.log.Warn("code not redeemed", "platform", live.ID, "request", r.RequestID, "error", err)
-	return redeemed[tokens.KindOf(err)], a.Connection
+	return unredeemed(err), a.Connection
 }
 
 // noteDeadline bounds the wait for an audit record that nothing depends on.

@@ -120,7 +120,7 @@ func TestOutcomeIsTheTabs(t *testing.T) {
 	tab, other := b.signIn("u1"), b.signIn("u2")
 	tab.connected(robin, nil)
 	ask := func(who, session, value string) error {
-		_, err := b.connector.Outcome(context.Background(), who, session, value)
+		_, err := b.connector.Outcome(context.Background(), connect.Asker{Practitioner: who, Session: session}, value)
 		return err
 	}
 	must(t, ask(tab.who, tab.session, tab.value))

@@ -10,55 +10,78 @@ import (
 	"locum/bff/vault"
 )
 
-// store writes the attempt and makes room for it: what has run out goes, then the session's oldest. It gives the value of
-// the flow cookie.
-func (c *Connector) store(attempt vault.Attempt, flow string) (string, error) {
+// store writes the attempt and makes room for it: what has run out goes, then the oldest of the session, or of the browser
+// that has none. It gives the value of the flow cookie. with joins the transaction and is told that value.
+func (c *Connector) store(d departure, with func(tx *vault.Tx, flow string) error) (string, error) {
 	var chosen string
 	err := c.vault.Update(func(tx *vault.Tx) error {
-		live, err := liveAttempts(tx, attempt.CreatedAt)
+		live, err := liveAttempts(tx, d.attempt.CreatedAt)
 		if err != nil {
 			return err
 		}
-		mine, person := ofSession(live, attempt.Session), 0
-		for _, a := range live {
-			if a.Practitioner == attempt.Practitioner {
-				person++
-			}
-		}
-		for ; len(mine) >= maxPerSession; mine, person = mine[1:], person-1 {
-			if err := vault.Attempts.Delete(tx, mine[0].State); err != nil {
+		if d.also != nil {
+			if err := d.also(tx); err != nil {
 				return err
 			}
 		}
-		if person >= maxPerPerson || len(live) >= maxAttempts {
-			return &Error{Code: CodeTooManyFlows}
-		}
-		chosen = c.chooseFlow(mine, flow, attempt.State)
-		if err := vault.Outcomes.Delete(tx, attempt.ClientState); err != nil { // of an earlier attempt with the same value
+		mine, err := makeRoom(tx, live, d.attempt)
+		if err != nil {
 			return err
 		}
-		next := attempt
+		if chosen = d.flow; !d.fixed {
+			chosen = c.chooseFlow(mine, d)
+		}
+		if err := vault.Outcomes.Delete(tx, d.attempt.ClientState); err != nil { // of an earlier attempt with the same value
+			return err
+		}
+		next := d.attempt
 		next.Flow = c.flowMAC(chosen)
-		return vault.Attempts.Put(tx, next.State, &next)
+		return errors.Join(vault.Attempts.Put(tx, next.State, &next), with(tx, chosen))
 	})
 	return chosen, err
+}
+
+// makeRoom drops the oldest attempts of whoever comes, and says which of theirs are left. Nobody makes room for another.
+func makeRoom(tx *vault.Tx, live []vault.Attempt, coming vault.Attempt) (mine []vault.Attempt, err error) {
+	others := 0 // that share a bound with the coming one
+	for _, a := range live {
+		if a.Session == coming.Session && a.Browser == coming.Browser {
+			mine = append(mine, a)
+		} else if a.Practitioner == coming.Practitioner {
+			others++
+		}
+	}
+	all := len(live)
+	for ; len(mine) >= maxPerSession; mine, all = mine[1:], all-1 {
+		if err := vault.Attempts.Delete(tx, mine[0].State); err != nil {
+			return nil, err
+		}
+	}
+	most := maxPerPerson
+	if coming.Practitioner == "" {
+		most = maxUnsigned
+	}
+	if len(mine)+others >= most || all >= maxAttempts {
+		return nil, &Error{Code: CodeTooManyFlows}
+	}
+	return mine, nil
 }
 
 // chooseFlow gives the browser's own flow value while an attempt of this session lives that was begun with it. Otherwise
 // the value that a living attempt brought in: tabs that begin in the same moment send no cookie yet, and must not take it
 // from each other. Otherwise a new one. So all tabs of a browser share one cookie, and a value that somebody planted is
-// not taken up.
-func (c *Connector) chooseFlow(mine []vault.Attempt, flow, state string) string {
-	mac := c.flowMAC(flow)
-	if flow != "" && slices.ContainsFunc(mine, func(a vault.Attempt) bool { return same(a.Flow, mac) }) {
-		return flow
+// not taken up. What begins in a frame shares the value of the windows that it opens, and none with the frame itself.
+func (c *Connector) chooseFlow(mine []vault.Attempt, d departure) string {
+	mac := c.flowMAC(d.flow)
+	if d.flow != "" && !d.attempt.Framed && slices.ContainsFunc(mine, func(a vault.Attempt) bool { return same(a.Flow, mac) }) {
+		return d.flow
 	}
 	for _, a := range mine {
 		if value := c.newFlow(a.State); same(a.Flow, c.flowMAC(value)) {
 			return value
 		}
 	}
-	return c.newFlow(state)
+	return c.newFlow(d.attempt.State)
 }
 
 // liveAttempts lists the attempts that have not run out, the oldest first, and ends the others.
@@ -111,7 +134,7 @@ func outcome(tx *vault.Tx, key string) (vault.Outcome, error) {
 func outcomeOf(a vault.Attempt, code string, until time.Time) vault.Outcome {
 	return vault.Outcome{
 		Key: a.ClientState, Practitioner: a.Practitioner, Session: a.Session, Code: code, Platform: a.Platform,
-		Clinic: a.Clinic, Connection: a.Connection, Context: a.Context, ExpiresAt: until,
+		Clinic: a.Clinic, Connection: a.Connection, Context: a.Context, ExpiresAt: until, Browser: a.Browser, Framed: a.Framed,
 	}
 }
 
@@ -125,51 +148,69 @@ func ofSession(attempts []vault.Attempt, session string) []vault.Attempt {
 	return mine
 }
 
-// keep stores how an attempt ended, for the tab that began it, and makes room for it as store does.
+// keep stores how an attempt ended, for the tab that began it, and makes room for it as store does. What a connection that
+// nobody can confirm any more had brought is given back.
 func (c *Connector) keep(ended vault.Outcome) error {
 	now := time.Now()
-	return c.vault.Update(func(tx *vault.Tx) error {
+	var lapsed []string
+	err := c.vault.Update(func(tx *vault.Tx) error {
 		next := ended
 		if old, err := outcome(tx, ended.Key); err == nil {
 			next.Generation = old.Generation
 		} else if !errors.Is(err, vault.ErrNotFound) {
 			return err
 		}
-		if err := sweepOutcomes(tx, ended, now); err != nil {
+		var err error
+		if lapsed, err = sweepOutcomes(tx, ended, now); err != nil {
 			return err
 		}
 		return vault.Outcomes.Put(tx, next.Key, &next)
 	})
+	if err == nil {
+		c.abandon(lapsed)
+	}
+	return err
 }
 
-// sweepOutcomes deletes the outcomes that have run out, and the oldest of the session beyond its bound; the one that is
-// about to be written stays.
-func sweepOutcomes(tx *vault.Tx, coming vault.Outcome, now time.Time) error {
+// abandon gives back what pending connections brought.
+func (c *Connector) abandon(pending []string) {
+	for _, id := range pending {
+		c.tokens.Abandon(id)
+	}
+}
+
+// sweepOutcomes deletes the outcomes that have run out, and the oldest of the session, or of the browser that has none,
+// beyond its bound; the one that is about to be written stays. It names the pending connections that went with them.
+func sweepOutcomes(tx *vault.Tx, coming vault.Outcome, now time.Time) (lapsed []string, err error) {
 	var over, mine []vault.Outcome
-	err := vault.Outcomes.Each(tx, func(o vault.Outcome) error {
+	err = vault.Outcomes.Each(tx, func(o vault.Outcome) error {
 		switch {
 		case o.Key == coming.Key:
 		case !now.Before(o.ExpiresAt):
 			over = append(over, o)
-		case o.Session == coming.Session:
+		case o.Session == coming.Session && o.Browser == coming.Browser:
 			mine = append(mine, o)
 		}
 		return nil
 	})
-	if extra := len(mine) - (maxOutcomes - 1); extra > 0 {
+	if extra := len(mine) - (maxOutcomes - 1); extra > 0 && coming.Key != "" {
 		slices.SortFunc(mine, func(a, b vault.Outcome) int { return a.ExpiresAt.Compare(b.ExpiresAt) })
 		over = append(over, mine[:extra]...)
 	}
 	for _, o := range over {
 		err = errors.Join(err, vault.Outcomes.Delete(tx, o.Key))
+		if o.Pending != "" {
+			lapsed = append(lapsed, o.Pending)
+		}
 	}
-	return err
+	return lapsed, err
 }
 
 // Forget drops the attempts and outcomes of a session: a sign-out leaves nothing that could still connect. The error is
 // an *Error of code storage_unavailable; a session that has ended is refused by Finish all the same.
 func (c *Connector) Forget(session string) error {
-	return stored(c.vault.Update(func(tx *vault.Tx) error {
+	var lapsed []string
+	err := c.vault.Update(func(tx *vault.Tx) error {
 		var attempts []vault.Attempt
 		var outcomes []vault.Outcome
 		err := vault.Attempts.Each(tx, func(a vault.Attempt) error {
@@ -184,12 +225,52 @@ func (c *Connector) Forget(session string) error {
 			err = errors.Join(err, vault.Attempts.Delete(tx, a.State))
 		}
 		for _, o := range outcomes {
-			if o.Session == session {
-				err = errors.Join(err, vault.Outcomes.Delete(tx, o.Key))
+			if o.Session != session {
+				continue
+			}
+			err = errors.Join(err, vault.Outcomes.Delete(tx, o.Key))
+			if o.Pending != "" {
+				lapsed = append(lapsed, o.Pending)
 			}
 		}
 		return err
-	}))
+	})
+	if err == nil {
+		c.abandon(lapsed)
+	}
+	return stored(err)
+}
+
+// Sweep deletes the launches, tickets, attempts and outcomes that have run out. Without it nothing lives longer, but the
+// dead stay until the next one of their kind comes.
+func (c *Connector) Sweep() error {
+	now := time.Now()
+	due := false
+	err := c.vault.View(func(tx *vault.Tx) error {
+		look := func(at time.Time) error {
+			due = due || !now.Before(at)
+			return nil
+		}
+		return errors.Join(vault.Launches.Each(tx, func(l vault.Launch) error { return look(l.ExpiresAt) }),
+			vault.Tickets.Each(tx, func(t vault.Ticket) error { return look(t.ExpiresAt) }),
+			vault.Attempts.Each(tx, func(a vault.Attempt) error { return look(a.ExpiresAt) }),
+			vault.Outcomes.Each(tx, func(o vault.Outcome) error { return look(o.ExpiresAt) }))
+	})
+	if err != nil || !due {
+		return stored(err)
+	}
+	var lapsed []string
+	err = c.vault.Update(func(tx *vault.Tx) (err error) {
+		_, err1 := liveLaunches(tx, now)
+		_, err2 := liveTickets(tx, now)
+		_, err3 := liveAttempts(tx, now)
+		lapsed, err = sweepOutcomes(tx, vault.Outcome{}, now)
+		return errors.Join(err1, err2, err3, err)
+	})
+	if err == nil {
+		c.abandon(lapsed)
+	}
+	return stored(err)
 }
 
 // same compares two MACs in constant time.

@@ -75,13 +75,16 @@ func (m *Manager) End(id string) error {
 	return m.remove([]string{id})
 }
 
-// EndAgain removes from the vault what an earlier End of this cookie's session could not, so that whoever signs out a
+// EndAgain is EndAgainIn at the top.
+func (m *Manager) EndAgain(cookie string) error { return m.EndAgainIn(Top, cookie) }
+
+// EndAgainIn removes from the vault what an earlier End of this cookie's session could not, so that whoever signs out a
 // second time is not told that all is well while a restart would bring the session back. nil where nothing is left.
-func (m *Manager) EndAgain(cookie string) error {
+func (m *Manager) EndAgainIn(place Place, cookie string) error {
 	if !wellFormed(cookie) {
 		return nil
 	}
-	id := m.id(cookie)
+	id := m.id(place, cookie)
 	m.mu.RLock()
 	left := m.left[id]
 	m.mu.RUnlock()

@@ -29,6 +29,16 @@ const (
 	futureTolerate = time.Minute // how far a clock that was set back may leave a stored time ahead
 )
 
+// Place is where a browser keeps the cookie of a session. A value is good in its own place alone.
+type Place string
+
+// The two places: Top is a page of its own, Frame one inside another site's page, whose cookies come with other requests.
+// They are what a cookie's value is hashed with, and stand in the vault by that.
+const (
+	Top   Place = "session cookie"
+	Frame Place = "session cookie of a frame"
+)
+
 // Session is a browser that has signed in, as of the moment it was asked for.
 type Session struct {
 	ID           string // MAC of the cookie's value: useless to who reads it
@@ -98,16 +108,21 @@ func (m *Manager) load() error {
 	})
 }
 
-// Start makes a session for a practitioner who has just proved who they are; nothing that a browser sent before has a
+// Start is StartIn at the top.
+func (m *Manager) Start(practitioner string) (cookie secret.String, s Session, err error) {
+	return m.StartIn(Top, practitioner)
+}
+
+// StartIn makes a session for a practitioner who has just proved who they are; nothing that a browser sent before has a
 // part in it. Their oldest session ends where they have too many. The cookie's value is told once, here. ErrFull, or
 // ErrSignedOut where EndAll came in between.
-func (m *Manager) Start(practitioner string) (cookie secret.String, s Session, err error) {
+func (m *Manager) StartIn(place Place, practitioner string) (cookie secret.String, s Session, err error) {
 	if practitioner == "" {
 		return secret.String{}, Session{}, errors.New("session: start without a practitioner")
 	}
 	now := time.Now()
 	cookie = secret.Random()
-	s = Session{m.id(cookie.Reveal()), practitioner, now, now}
+	s = Session{m.id(place, cookie.Reveal()), practitioner, now, now}
 	displaced, err := m.admit(s)
 	if err != nil {
 		return secret.String{}, Session{}, err
@@ -179,12 +194,16 @@ func (m *Manager) store(s Session, displaced []string) error {
 	})
 }
 
-// Lookup finds the live session of a cookie's value; any other value is ErrSignedOut. It is no activity.
-func (m *Manager) Lookup(cookie string) (Session, error) {
+// Lookup is LookupIn at the top.
+func (m *Manager) Lookup(cookie string) (Session, error) { return m.LookupIn(Top, cookie) }
+
+// LookupIn finds the live session of a cookie's value; any other value, and one of another place, is ErrSignedOut. It is no
+// activity.
+func (m *Manager) LookupIn(place Place, cookie string) (Session, error) {
 	if !wellFormed(cookie) {
 		return Session{}, ErrSignedOut
 	}
-	id := m.id(cookie)
+	id := m.id(place, cookie)
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	e := m.live[id]
@@ -195,7 +214,7 @@ func (m *Manager) Lookup(cookie string) (Session, error) {
 }
 
 // id is what the vault and the memory know of a cookie.
-func (m *Manager) id(cookie string) string { return m.vault.MAC("session cookie", cookie) }
+func (m *Manager) id(place Place, cookie string) string { return m.vault.MAC(string(place), cookie) }
 
 // wellFormed says whether a value can be one of secret.Random's: 43 base64url characters.
 func wellFormed(cookie string) bool {
