@@ -27,8 +27,12 @@ func TestExample(t *testing.T) {
 		c.Session != (config.Session{Idle: 15 * time.Minute, Absolute: 12 * time.Hour}) || c.LogLevel != slog.LevelInfo {
 		t.Errorf("%+v", c)
 	}
-	if len(c.Platforms) != 2 || c.Platforms[0].ID != "jane-sandbox" || c.Platforms[1].ID != "jane" {
-		t.Fatalf("platforms %v", c.Platforms)
+	var ids []string
+	for _, p := range c.Platforms {
+		ids = append(ids, p.Kind+" "+p.ID)
+	}
+	if !slices.Equal(ids, []string{"jane jane-sandbox", "jane jane", "athenahealth athena-preview", "athenahealth athena", "smart ehr"}) {
+		t.Fatalf("platforms %v", ids)
 	}
 	sandbox, production := c.Platforms[0], c.Platforms[1]
 	if sandbox.Server.Issuer != "https://login.id.janeapp.com/realms/jane_partner_sandbox" ||
@@ -211,7 +215,7 @@ func TestFindings(t *testing.T) {
 		{"platforms no list", good[strings.Index(good, "platforms"):], "platforms: {id: jane}\n", "2 platforms: a list"},
 		{"a platform that is a text", "", "  - jane\n", "7 platforms[1]: keys and values"},
 		{"kind missing", "    kind: jane\n", "", "3 platforms[0]: has no kind: write one of: jane"},
-		{"kind of later", "kind: jane", "kind: athenahealth", "4 platforms[0].kind: not supported by this version"},
+		{"kind of later", "kind: jane", "kind: epic", "4 platforms[0].kind: not supported by this version"},
 		{"id missing", "id: jane", "name: Jane", "3 platforms[0].id: lower-case letters"},
 		{"id twice", "", "  - {id: jane, kind: jane, issuer: \"https://login.id.janeapp.com/realms/jane\", client_id: x}\n", "7 platforms[1].id: another platform"},
 		{"issuer with a slash", "realms/jane", "realms/jane/", "5 platforms[0].issuer: exact issuer"},

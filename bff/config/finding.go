@@ -33,6 +33,16 @@ const (
 	CodeLimits         = "config.limits"
 	CodeRefresh        = "config.refresh"       // a policy that contradicts itself, or a value of it
 	CodeEnding         = "config.on-disconnect" // no way of giving a grant back
+	CodeEnvironment    = "config.environment"   // of athenahealth: none, or two
+	CodePractices      = "config.practices"
+	CodeFHIRBase       = "config.fhir-base"
+	CodeAuth           = "config.auth"   // a way to authenticate that contradicts itself
+	CodeLaunch         = "config.launch" // of EHR and standalone launches
+	CodeIntrospection  = "config.introspection"
+	CodeMetadata       = "config.metadata-since"
+	CodeService        = "config.service" // the application's own client
+	CodeAdministrators = "config.administrators"
+	CodeEmbedded       = "config.embedded" // who may show Locum inside another page
 )
 
 // Error holds everything that is wrong with a file, by line.

@@ -19,6 +19,8 @@ type reader struct {
 	findings []Finding
 	lines    map[string]int // of each key read, by its path
 	last     int            // line of the file
+
+	platformID string // of the entry that is being read
 }
 
 // key is a key of a mapping and what reads its value.

@@ -32,21 +32,28 @@ var (
 	weekdays   = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"} // by time.Weekday
 )
 
-func (r *reader) refresh(path string, node ast.Node) platform.RefreshPolicy {
+// refresh reads a policy. windowed allows window too: what an answer of Jane's says by itself.
+func (r *reader) refresh(path string, node ast.Node, windowed bool) platform.RefreshPolicy {
 	var p platform.RefreshPolicy
-	r.mapping(path, node, nil,
-		key{"rotation", func(path string, n ast.Node) { p.Kind = r.rotation(path, n) }},
-		key{"reuse", func(path string, n ast.Node) { p.Reuse = r.whole(CodeRefresh, path, n, 1, maxReuse) }},
-		key{"leeway", func(path string, n ast.Node) {
+	keys := []key{
+		{"rotation", func(path string, n ast.Node) { p.Kind = r.rotation(path, n) }},
+		{"reuse", func(path string, n ast.Node) { p.Reuse = r.whole(CodeRefresh, path, n, 1, maxReuse) }},
+		{"leeway", func(path string, n ast.Node) {
 			p.Leeway = r.duration(CodeRefresh, path, n, time.Second, longestLeeway)
 		}},
-		key{"per_minute", func(path string, n ast.Node) { p.PerMinute = r.whole(CodeRefresh, path, n, 1, maxPerMinute) }},
-		key{"keep_alive", func(path string, n ast.Node) { p.KeepAlive = r.oneOf(CodeRefresh, path, n, keepAlives) }},
-		key{"hours", func(path string, n ast.Node) { p.Hours = r.hours(path, n) }},
-		key{"session_max", func(path string, n ast.Node) {
+		{"per_minute", func(path string, n ast.Node) { p.PerMinute = r.whole(CodeRefresh, path, n, 1, maxPerMinute) }},
+		{"keep_alive", func(path string, n ast.Node) { p.KeepAlive = r.oneOf(CodeRefresh, path, n, keepAlives) }},
+		{"hours", func(path string, n ast.Node) { p.Hours = r.hours(path, n) }},
+		{"session_max", func(path string, n ast.Node) {
 			p.SessionMax = r.duration(CodeRefresh, path, n, leastSession, longestLogin)
 		}},
-	)
+	}
+	if windowed {
+		keys = append(keys, key{"window", func(path string, n ast.Node) {
+			p.Window = r.duration(CodeRefresh, path, n, leastSession, longestLogin)
+		}})
+	}
+	r.mapping(path, node, nil, keys...)
 	return p
 }
 

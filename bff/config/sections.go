@@ -26,7 +26,7 @@ func (r *reader) config(node ast.Node, dir string) *Config {
 		Session: Session{Idle: defaultIdle, Absolute: defaultAbsolute}, LogLevel: slog.LevelInfo,
 	}
 	var publicURL string
-	var janes []janeEntry
+	var entries []platformEntry
 	r.mapping("", node, nil,
 		key{"public_url", func(path string, n ast.Node) { publicURL = r.text(path, n) }},
 		key{"listen", func(path string, n ast.Node) { c.Listen = r.listen(path, n) }},
@@ -37,12 +37,15 @@ func (r *reader) config(node ast.Node, dir string) *Config {
 		key{"session", func(path string, n ast.Node) { r.session(path, n, &c.Session) }},
 		key{"log_level", func(path string, n ast.Node) { c.LogLevel = r.level(path, n) }},
 		key{"extension", func(path string, n ast.Node) { c.Extension = r.extension(path, n) }},
-		key{"platforms", func(path string, n ast.Node) { janes = r.platforms(path, n) }},
+		key{"administrators", func(path string, n ast.Node) { c.Administrators = r.administrators(path, n) }},
+		key{"embedded", func(path string, n ast.Node) { c.Embedded = r.embedded(path, n) }},
+		key{"platforms", func(path string, n ast.Node) { entries = r.platforms(path, n) }},
 	)
 	r.publicURL(c, publicURL)
 	r.reach(c)
 	r.paths(c, dir)
-	r.build(c, janes)
+	r.build(c, entries)
+	r.framed(c)
 	return c
 }
 

@@ -66,7 +66,9 @@ func (c AppConfig) app(kind string) *Platform {
 	if c.Standalone == nil {
 		p.Standalone = []string{"launch/patient"}
 	}
-	if !p.Launch {
+	if p.Launch {
+		p.LaunchURI = c.PublicURL + "/connect/" + c.ID + "/launch"
+	} else {
 		p.LaunchScopes = nil
 	}
 	if p.Ending == "" {
@@ -89,6 +91,30 @@ func asked(scopes []string) []string {
 
 // always are asked for at every platform whose access tokens are opaque: they are who it is.
 var always = []string{"openid", "fhirUser"}
+
+// complete fills in what a client's keys and the application's own client leave out: method is the latter's, algorithm that
+// of both's assertions.
+func (p *Platform) complete(method, algorithm, publicURL string) {
+	if p.Auth.Method == oauth.AuthKey && p.Auth.Algorithm == "" {
+		p.Auth.Algorithm = algorithm
+	}
+	signs := p.Auth.Method == oauth.AuthKey
+	if s := p.Service; s != nil {
+		if s.Auth.Method == "" {
+			s.Auth.Method = method
+		}
+		if s.Auth.Method == oauth.AuthKey && s.Auth.Algorithm == "" {
+			s.Auth.Algorithm = algorithm
+		}
+		if s.Name == "" {
+			s.Name = p.Name
+		}
+		signs = signs || s.Auth.Method == oauth.AuthKey
+	}
+	if signs {
+		p.KeysURI = publicURL + "/connect/" + p.ID + "/jwks.json"
+	}
+}
 
 // LaunchRequest are the scopes of an authorization request that answers an EHR launch: the platform's own for launches and
 // the extra ones, each once.
@@ -125,8 +151,11 @@ func (c AppConfig) check(p *Platform, secretFrom string) []error {
 	if p.Limits.Endpoint.N < 1 || p.Limits.Endpoint.Window <= 0 || p.Limits.Clinic.N < 1 || p.Limits.Clinic.Window <= 0 {
 		fault("Limits", "write numbers of requests and windows above zero")
 	}
-	if p.JWKSCache < time.Minute || p.JWKSCache > longestJWKSCache {
+	switch {
+	case p.JWKSCache < time.Minute || p.JWKSCache > longestJWKSCache:
 		fault("JWKSCache", "write how long the platform keeps our keys, from 1m to 48h")
+	case c.JWKSCache != 0 && p.KeysURI == "":
+		fault("JWKSCache", "it belongs to method: private_key_jwt; leave one of the two out")
 	}
 	if p.Ending != EndingRevoke && p.Ending != EndingForget {
 		fault("Ending", "write revoke or forget: this platform ends no sign-in of its own for an application")
@@ -311,7 +340,7 @@ func isScopeToken(s string) bool {
 // isBase says whether s is a base URL: an origin, or one with a canonical path and no slash at the end.
 func isBase(s string) bool {
 	u, err := url.Parse(s)
-	if err != nil || u.User != nil || strings.ContainsAny(s, "?#%\\") || !isOrigin(u.Scheme+"://"+u.Host) {
+	if err != nil || u.User != nil || strings.ContainsAny(s, "?#%\\") || !IsOrigin(u.Scheme+"://"+u.Host) {
 		return false
 	}
 	if u.Path == "" {

@@ -80,9 +80,6 @@ func Athena(c AthenaConfig) (*Platform, error) {
 	if p.Name == "" {
 		p.Name = "athenahealth"
 	}
-	if p.Auth.Method == oauth.AuthKey && p.Auth.Algorithm == "" {
-		p.Auth.Algorithm = "RS256"
-	}
 	if p.Scopes == nil {
 		p.Scopes = slices.Clone(athenaScopes)
 	}
@@ -106,9 +103,9 @@ func Athena(c AthenaConfig) (*Platform, error) {
 		p.Clinics = append(p.Clinics, link)
 		p.Hint = cmp.Or(p.Hint, practice.ID)
 	}
-	p.service(oauth.AuthBasic, "RS256")
+	p.complete(oauth.AuthBasic, "RS256", c.PublicURL)
 	p.catalogue(slices.Concat(fhirOperations(athenaFHIR), athenaOperations), 2, "read", "write")
-	if err := errors.Join(checkAthena(c, p)...); err != nil {
+	if err := errors.Join(checkAthena(c, p, base)...); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -123,7 +120,7 @@ func athenaServer(base, issuer, introspection string) oauth.Server {
 	}
 }
 
-func checkAthena(c AthenaConfig, p *Platform) []error {
+func checkAthena(c AthenaConfig, p *Platform, base string) []error {
 	faults := c.check(p, "athenahealth")
 	fault := func(field, message string) { faults = append(faults, &FieldError{field, message}) }
 	switch {
@@ -133,10 +130,11 @@ func checkAthena(c AthenaConfig, p *Platform) []error {
 		fault("Base", "the environment says where the API is; leave one of the two out")
 	case c.Environment != "" && athenaBases[c.Environment] == "":
 		fault("Environment", "write preview or production")
-	case c.Environment == "" && !isOrigin(c.Base):
+	case c.Environment == "" && !IsOrigin(c.Base):
 		fault("Base", "write the API's exact lower-case origin: https (http on a literal loopback address only), no path, no slash at the end")
 	}
 	switch {
+	case base == "": // found already
 	case c.Issuer == "":
 		fault("Issuer", "write the issuer that stands in this environment's SMART configuration ("+p.FHIRBase+
 			"/.well-known/smart-configuration, member issuer); it is known for production only")

@@ -3,8 +3,6 @@ package platform
 import (
 	"slices"
 	"strings"
-
-	"locum/bff/oauth"
 )
 
 // fhirType is a type of resource, with its search parameters (FHIR R4, "Search Parameters" of each) and what may be written.
@@ -78,21 +76,4 @@ func (p *Platform) catalogue(operations []Operation, depth int, reads, writes st
 	}
 	p.Operations, p.depth = operations, depth
 	p.index = index(operations, depth)
-}
-
-// service completes the application's own client.
-func (p *Platform) service(method, algorithm string) {
-	s := p.Service
-	if s == nil {
-		return
-	}
-	if s.Auth.Method == "" {
-		s.Auth.Method = method
-	}
-	if s.Auth.Method == oauth.AuthKey && s.Auth.Algorithm == "" {
-		s.Auth.Algorithm = algorithm
-	}
-	if s.Name == "" {
-		s.Name = p.Name
-	}
 }

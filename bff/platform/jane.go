@@ -146,7 +146,7 @@ func checkJane(c JaneConfig, p *Platform) []error {
 		}
 	}
 	for _, link := range p.Clinics {
-		if !isOrigin(link.URL) || !isPrintable(link.Name) || link.Name == "" || len(link.Name) > 80 {
+		if !IsOrigin(link.URL) || !isPrintable(link.Name) || link.Name == "" || len(link.Name) > 80 {
 			fault("Clinics", "give each clinic a name and its exact lower-case origin, such as https://clinic.example.org: "+
 				"https (http on a literal loopback address only), no path")
 			break
@@ -189,16 +189,16 @@ func printableStart(s string) string { return s[:min(len(s), 40)] }
 // isIssuer says whether s is an issuer URL in canonical form (OpenID Connect Discovery §3), with a realm.
 func isIssuer(s string) bool {
 	u, err := url.Parse(s)
-	if err != nil || u.User != nil || strings.ContainsAny(s, "?#%\\") || !isOrigin(u.Scheme+"://"+u.Host) {
+	if err != nil || u.User != nil || strings.ContainsAny(s, "?#%\\") || !IsOrigin(u.Scheme+"://"+u.Host) {
 		return false
 	}
 	path, err := ParsePath(u.Path)
 	return err == nil && path.String() != "/" && u.Scheme+"://"+u.Host+u.Path == s
 }
 
-// isOrigin says whether s is a lower-case https origin with a host name, or the http origin of a literal loopback
+// IsOrigin says whether s is a lower-case https origin with a host name, or the http origin of a literal loopback
 // address; a port is a plain number and not the scheme's own.
-func isOrigin(s string) bool {
+func IsOrigin(s string) bool {
 	scheme, authority, ok := strings.Cut(s, "://")
 	if !ok || scheme != "https" && scheme != "http" {
 		return false

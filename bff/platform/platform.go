@@ -16,27 +16,29 @@ type Platform struct {
 	Kind string // one of the Kind constants
 	Name string // what a practitioner reads
 
-	Server   oauth.Server // where Discover is set, only what is configured of it
-	Discover bool         // the endpoints come from FHIRBase's metadata document: Registry.Discover
+	Server     oauth.Server // where Discover is set, only what is configured of it
+	ClientID   string
+	Auth       oauth.Auth
+	Scopes     []string // asked for when a clinic is first connected; without openid
+	MoreScopes []string // what a practitioner may allow later, on top of Scopes
+	OpenID     bool     // ask for an id_token as well
+
+	// This platform's own places at Locum (RFC 9700 §4.4.2; OpenID Connect Back-Channel Logout 1.0 §2.2; SMART App Launch 2.2,
+	// "Launch App: EHR Launch"; RFC 7517 §5); the last two "" where there are none.
+	RedirectURI, LogoutURI, LaunchURI, KeysURI string
+
+	Discover bool // the endpoints come from FHIRBase's metadata document: Registry.Discover
 	// MetadataSince is the day from which on a discovered document is believed: one that was pinned before is forgotten.
 	MetadataSince time.Time
-	Auth          oauth.Auth
+	FHIRBase      string        // no slash at the end; aud of authorizations and iss of launches; "" where there is no FHIR
 	JWKSCache     time.Duration // how long the platform may keep our public keys
-	ClientID      string
-	RedirectURI   string   // this platform's own (RFC 9700 §4.4.2)
-	LogoutURI     string   // where it tells of logouts (OpenID Connect Back-Channel Logout 1.0 §2.2)
-	Scopes        []string // asked for when a clinic is first connected; without openid
-	MoreScopes    []string // what a practitioner may allow later, on top of Scopes
-	OpenID        bool     // ask for an id_token as well
-
-	FHIRBase     string   // no slash at the end; aud of authorizations and iss of launches; "" where there is no FHIR
-	IDAlgorithms []string // of id_tokens; none: RS256 alone
-	Opaque       bool     // access tokens are never read: the id_token says who it is (OpenID Connect Core §2)
-	Launch       bool     // EHR launches are accepted
-	LaunchScopes []string // asked for in an EHR launch; without openid
-	Standalone   []string // of launch/patient, launch/encounter: what a practitioner may choose when connecting
-	SendScope    bool     // scope stands in every refresh request
-	Service      *Service // the application's own client there; nil: none
+	IDAlgorithms  []string      // of id_tokens; none: RS256 alone
+	Opaque        bool          // access tokens are never read: the id_token says who it is (OpenID Connect Core §2)
+	Launch        bool          // EHR launches are accepted
+	LaunchScopes  []string      // asked for in an EHR launch; without openid
+	Standalone    []string      // of launch/patient, launch/encounter: what a practitioner may choose when connecting
+	SendScope     bool          // scope stands in every refresh request
+	Service       *Service      // the application's own client there; nil: none
 
 	ClinicDomains []string     // every clinic is one label below one of these
 	Clinics       []ClinicLink // known clinics; their origins are accepted exactly as they stand

@@ -44,9 +44,6 @@ func SMART(c SMARTConfig) (*Platform, error) {
 	if p.Name == "" {
 		p.Name = host
 	}
-	if p.Auth.Method == oauth.AuthKey && p.Auth.Algorithm == "" {
-		p.Auth.Algorithm = "RS384"
-	}
 	if p.Scopes == nil {
 		p.Scopes = slices.Clone(smartScopes)
 	}
@@ -57,7 +54,7 @@ func SMART(c SMARTConfig) (*Platform, error) {
 		p.Limits = smartLimits
 	}
 	p.Clinics, p.Hint = []ClinicLink{{Name: p.Name, URL: c.FHIRBase}}, c.FHIRBase
-	p.service(oauth.AuthKey, "RS384")
+	p.complete(oauth.AuthKey, "RS384", c.PublicURL)
 	path := basePath(c.FHIRBase)
 	p.catalogue(fhirOperations(path), strings.Count(path, "/"), "rs", "cud")
 	if err := errors.Join(checkSMART(c, p)...); err != nil {
