@@ -21,6 +21,7 @@ func (f *Face) ehrHandler() http.Handler {
 	mux.HandleFunc("POST /logout", f.ehrLogout)
 	mux.HandleFunc("GET /chart/{patient}", f.ehrChart)
 	mux.HandleFunc("POST /launch", f.ehrLaunch)
+	mux.HandleFunc("POST /lab", f.lab)
 	mux.HandleFunc("GET /sandbox.css", f.s.stylesheet)
 	mux.HandleFunc("GET /ehr.js", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -92,11 +93,8 @@ func (f *Face) ehrFront(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	p := screen{Title: "Patients", Person: who.Name, Clinic: f.title(), Wide: true}
-	for _, id := range f.records.chartsFor(who) {
-		c := f.records.chart(id)
-		p.Records = append(p.Records, choice{ID: id, Name: c.first + " " + c.last, Note: "born " + c.birth})
-	}
+	done, _ := f.deedOf(r.URL.Query().Get("done"))
+	p := screen{Title: "Patients", Person: who.Name, Clinic: f.title(), Wide: true, Records: f.records.patientsOf(who), Deeds: f.deeds(), Done: done.Done}
 	f.show(w, http.StatusOK, "ehr_front.html", "", p)
 }
 
@@ -112,8 +110,8 @@ func (f *Face) ehrChart(w http.ResponseWriter, r *http.Request) {
 		f.showError(w, http.StatusNotFound, "There is no such patient here.")
 		return
 	}
-	c := f.records.chart(patient)
-	p := screen{Title: c.first + " " + c.last, Person: who.Name, Clinic: f.title(), Wide: true, Patient: patient, Note: "born " + c.birth}
+	c, _ := f.records.chart(patient)
+	p := screen{Title: c.name(), Person: who.Name, Clinic: f.title(), Wide: true, Patient: patient, Note: "born " + c.birth}
 	var targets []string
 	f.s.mu.Lock()
 	for _, id := range sortedNames(f.apps) {
@@ -130,11 +128,7 @@ func (f *Face) ehrChart(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		p.Frame, p.FrameOrigin = at, originOf(at)
-		for _, id := range f.records.chartsFor(who) {
-			if id != patient {
-				p.Records = append(p.Records, choice{ID: id, Name: f.records.nameOf(id)})
-			}
-		}
+		p.Records = slices.DeleteFunc(f.records.patientsOf(who), func(one choice) bool { return one.ID == patient })
 	}
 	f.show(w, http.StatusOK, "ehr_chart.html", strings.Join(targets, " "), p)
 }

@@ -198,6 +198,12 @@ func TestEHRPages(t *testing.T) {
 	equal(t, "from another site", g.post(g.EHROrigin()+"/launch", form, "Cookie", cookie, "Origin", "https://evil.test").StatusCode, 403)
 	equal(t, "a patient does not work here", g.post(g.EHROrigin()+"/login", url.Values{"hint": {"ada@example.test"}}, "Origin", g.EHROrigin()).StatusCode, 200)
 	equal(t, "script", g.get(g.EHROrigin()+"/ehr.js").StatusCode, 200)
+	equal(t, "a deed", g.post(g.EHROrigin()+"/lab", url.Values{"do": {"rotate"}}, "Origin", g.EHROrigin()).Header.Get("Location"), "/?done=rotate")
+	equal(t, "a deed that is none", g.post(g.EHROrigin()+"/lab", url.Values{"do": {"x"}}, "Origin", g.EHROrigin()).StatusCode, 400)
+	first := g.connect("client_secret_basic", sandbox.Choice{})["refresh_token"]
+	if g.renew("client_secret_basic", first, "openid").json["refresh_token"] == first {
+		t.Error("the deed was not done")
+	}
 	equal(t, "log out", g.post(g.EHROrigin()+"/logout", nil, "Cookie", cookie, "Origin", g.EHROrigin()).StatusCode, http.StatusSeeOther)
 	if !strings.Contains(page("/").text, `value="robin@example.test"`) {
 		t.Error("the login lives on")

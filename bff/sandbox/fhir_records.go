@@ -92,6 +92,8 @@ func (r *records) chartsFor(who facePerson) []string {
 	if who.patient != "" {
 		return []string{who.patient}
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var ids []string
 	for _, c := range r.charts {
 		if c.practice == who.practice || !r.f.athena {
@@ -126,18 +128,23 @@ func (r *records) latest(kind, patient string) string {
 	return ""
 }
 
-func (r *records) chart(id string) *chart {
+// chart is a copy of a patient's chart as it stands.
+func (r *records) chart(id string) (chart, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, c := range r.charts {
 		if c.id == id {
-			return c
+			return *c, true
 		}
 	}
-	return nil
+	return chart{}, false
 }
 
+func (c *chart) name() string { return c.first + " " + c.last }
+
 func (r *records) nameOf(patient string) string {
-	if c := r.chart(patient); c != nil {
-		return c.first + " " + c.last
+	if c, known := r.chart(patient); known {
+		return c.name()
 	}
 	return patient
 }
@@ -146,17 +153,24 @@ func (r *records) nameOf(patient string) string {
 func (r *records) choices(want string, a *faceAttempt) []choice {
 	var all []choice
 	if want == "encounter" {
+		whose := r.nameOf(a.patient)
 		for _, id := range r.encountersOf(a.patient) {
 			r.mu.Lock()
-			one := r.find("Encounter", id)
-			all = append(all, choice{ID: id, Name: one.at.Format("2 January 2006"), Note: r.nameOf(a.patient)})
+			at := r.find("Encounter", id).at
 			r.mu.Unlock()
+			all = append(all, choice{ID: id, Name: at.Format("2 January 2006"), Note: whose})
 		}
 		return all
 	}
-	for _, id := range r.chartsFor(a.login.person) {
-		c := r.chart(id)
-		all = append(all, choice{ID: id, Name: c.first + " " + c.last, Note: "born " + c.birth})
+	return r.patientsOf(a.login.person)
+}
+
+// patientsOf are the patients of a person, to be chosen from.
+func (r *records) patientsOf(who facePerson) []choice {
+	var all []choice
+	for _, id := range r.chartsFor(who) {
+		c, _ := r.chart(id)
+		all = append(all, choice{ID: id, Name: c.name(), Note: "born " + c.birth})
 	}
 	return all
 }
@@ -190,9 +204,13 @@ type FacePatient struct{ ID, Name, BirthDate, Encounter, Practice string }
 
 // Patients lists them; the first practice's come first.
 func (f *Face) Patients() []FacePatient {
+	f.records.mu.Lock()
+	charts := slices.Clone(f.records.charts)
+	f.records.mu.Unlock()
 	var all []FacePatient
-	for _, c := range f.records.charts {
-		all = append(all, FacePatient{c.id, c.first + " " + c.last, c.birth, f.records.latest("Encounter", c.id), c.practice})
+	for _, one := range charts {
+		c, _ := f.records.chart(one.id)
+		all = append(all, FacePatient{c.id, c.name(), c.birth, f.records.latest("Encounter", c.id), c.practice})
 	}
 	return all
 }

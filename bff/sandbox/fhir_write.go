@@ -29,13 +29,13 @@ func (f *Face) write(w http.ResponseWriter, r *http.Request, b bearer, kind, id 
 	}
 	subject, _ := body["subject"].(map[string]any)
 	reference, _ := subject["reference"].(string)
-	c := f.records.chart(strings.TrimPrefix(strings.TrimPrefix(reference, f.FHIRBase()+"/"), "Patient/"))
+	c, known := f.records.chart(strings.TrimPrefix(strings.TrimPrefix(reference, f.FHIRBase()+"/"), "Patient/"))
 	switch {
 	case !slices.Contains([]string{fhirType, "application/json"}, media):
 		f.outcome(w, http.StatusUnsupportedMediaType, "not-supported", "The body must be "+fhirType)
 	case err != nil || body["resourceType"] != kind:
 		f.outcome(w, http.StatusBadRequest, "structure", "The body is no "+kind)
-	case c == nil || body["status"] == nil || body["code"] == nil:
+	case !known || body["status"] == nil || body["code"] == nil:
 		f.outcome(w, http.StatusUnprocessableEntity, "required", "status, code and the subject of a known patient are required.")
 	case id == "":
 		f.create(w, b, rules, kind, c, body)
@@ -44,7 +44,7 @@ func (f *Face) write(w http.ResponseWriter, r *http.Request, b bearer, kind, id 
 	}
 }
 
-func (f *Face) create(w http.ResponseWriter, b bearer, rules []rule, kind string, c *chart, body map[string]any) {
+func (f *Face) create(w http.ResponseWriter, b bearer, rules []rule, kind string, c chart, body map[string]any) {
 	now := f.s.now()
 	f.records.mu.Lock()
 	one := &record{patient: c.id, practice: c.practice, at: now, version: 1, body: body}
@@ -68,7 +68,7 @@ func (f *Face) create(w http.ResponseWriter, b bearer, rules []rule, kind string
 	f.answer(w, http.StatusCreated, answer)
 }
 
-func (f *Face) update(w http.ResponseWriter, b bearer, rules []rule, kind, id, match string, c *chart, body map[string]any) {
+func (f *Face) update(w http.ResponseWriter, b bearer, rules []rule, kind, id, match string, c chart, body map[string]any) {
 	f.records.mu.Lock()
 	one := f.records.find(kind, id)
 	status, code, problem := http.StatusOK, "", ""

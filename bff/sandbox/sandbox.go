@@ -1,9 +1,10 @@
 // Package sandbox is a simulated Jane: an identity server shaped like Keycloak with two realms, and two fictional clinics
-// that serve Jane's API. It is stricter than the real platforms, so that a client that works here works there: exact
+// that serve Jane's API. Where asked it is a simulated athenahealth too, and another SMART on FHIR server, each with an EHR
+// that opens apps. It is stricter than the real platforms, so that a client that works here works there: exact
 // redirect URIs, S256 only, codes and refresh tokens that die when they are used twice, one clinic per token. It fails on
 // demand through Go methods, never through HTTP, and every secret it mints contains one literal marker, so that a scan of
 // any bytes shows whether one leaked. All people and data in it are invented. It speaks to nobody but who asks it, and to
-// this machine alone when it sends logout tokens; it keeps nothing after Close and imports nothing of Locum's; bff/demo runs
+// this machine alone when it sends logout tokens or reads an app's keys; it keeps nothing after Close and imports nothing of Locum's; bff/demo runs
 // it, and any test may.
 package sandbox
 
