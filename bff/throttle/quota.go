@@ -104,11 +104,14 @@ func (all *limits) read(name, value string, now time.Time) {
 	if l.unit == 0 {
 		l.unit = unit
 	}
-	switch value, _, _ = strings.Cut(value, ","); what {
+	first, _, _ := strings.Cut(value, ",")
+	switch what {
 	case "remaining":
-		l.left, l.said = number(value)
+		l.left, l.said = number(first)
 	case "reset":
-		l.reset, l.resetSaid = until(strings.TrimSpace(value), now)
+		if l.reset, l.resetSaid = until(first, now); !l.resetSaid {
+			l.reset, l.resetSaid = until(value, now) // a date has a comma
+		}
 	}
 }
 
@@ -164,6 +167,7 @@ func seconds64(n float64) time.Duration {
 // until reads a reset: seconds from now, a moment as seconds or milliseconds since 1970, a date (RFC 9110 §5.6.7, RFC 3339),
 // or a duration such as 6m0s.
 func until(value string, now time.Time) (time.Duration, bool) {
+	value = strings.TrimSpace(value)
 	if n, ok := number(value); ok {
 		switch {
 		case n >= 1e14:
