@@ -162,7 +162,7 @@ func explainTyped(err error) *failure {
 		copied := *own
 		return &copied
 	case errors.As(err, &fromProxy):
-		return &failure{code: shared.Code(fromProxy.Code), params: fromProxy.Params, retryAfter: fromProxy.RetryAfter}
+		return &failure{status: fromProxy.Status, code: shared.Code(fromProxy.Code), params: fromProxy.Params, retryAfter: fromProxy.RetryAfter}
 	case errors.As(err, &fromTokens):
 		return &failure{code: tokenCodes[fromTokens.Kind], retryAfter: fromTokens.RetryAfter}
 	case errors.As(err, &clinic):

@@ -6,6 +6,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"locum/bff/proxy"
+	"locum/bff/service"
 	"locum/shared"
 )
 
@@ -25,12 +26,17 @@ func (s *Server) callPlatform(c *fiber.Ctx) error {
 		connection = "" // nobody's: refused as such, and recorded like every refused call (T110)
 	}
 	header := &c.Request().Header
+	ifMatch, fine := onlyOne(header.PeekAll(fiber.HeaderIfMatch))
+	if !fine {
+		return &failure{code: shared.CodeBadRequest, params: reason("if_match")}
+	}
 	request := proxy.Request{
 		RequestID: e.id, Practitioner: e.session.Practitioner, Session: e.session.ID, Remote: e.caller(),
 		Connection: connection, Method: c.Method(), Path: e.path.After(proxyPrefix),
 		Query: string(c.Request().URI().QueryString()), Body: c.Request().Body(),
 		ContentType:    string(header.ContentType()),
 		AcceptLanguage: string(header.Peek(fiber.HeaderAcceptLanguage)), IfNoneMatch: string(header.Peek(fiber.HeaderIfNoneMatch)),
+		IfMatch: ifMatch, Administrator: service.IsID(connection) && s.administers(e.session.Practitioner),
 	}
 	ctx, cancel := proxy.Within(s.calls, turnTimeout)
 	defer cancel()
@@ -39,4 +45,33 @@ func (s *Server) callPlatform(c *fiber.Ctx) error {
 		s.events.Budget(request.Practitioner, connection)
 	}
 	return err
+}
+
+// onlyOne is the one value of a header that stands once; with two, which version a write was meant for is not for us to guess.
+func onlyOne(values [][]byte) (string, bool) {
+	switch len(values) {
+	case 0:
+		return "", true
+	case 1:
+		return string(values[0]), true
+	}
+	return "", false
+}
+
+// showStyle is GET /api/v1/connections/{connection}/style: how the platform wants the page to look.
+func (s *Server) showStyle(c *fiber.Ctx) error {
+	id := c.Params("connection")
+	ctx, cancel := s.call()
+	defer cancel()
+	style, err := s.proxy.Style(ctx, exchangeOf(c.Context()).session.Practitioner, id)
+	if err != nil {
+		return s.recordForeign(c, id, err)
+	}
+	return answer(c, shared.Style{Values: style.Values})
+}
+
+// administers says whether a practitioner is an administrator: one whose login the configuration names.
+func (s *Server) administers(practitioner string) bool {
+	who, err := s.accounts.ByID(practitioner)
+	return err == nil && s.isAdministrator(who.Login)
 }

@@ -76,8 +76,10 @@ func (s *Server) apiRoutes() []route {
 		{get, shared.PathConnections, p.api, reader, s.listConnections},
 		{get, connection, p.api, reader, s.showConnection},
 		{get, connection + "/life", p.api, reader, s.showLife},
+		{get, connection + "/style", p.api, reader, s.showStyle},
 		{post, connection + "/diagnosis", p.api, person, s.diagnose},
 		{del, connection, p.api, person, s.disconnect},
+		{get, shared.PathServices, p.api, reader, s.listServices},
 		{get, shared.PathOpenAPI, p.api, everyone, s.showOpenAPI},
 	}
 }

@@ -227,7 +227,7 @@ func TestEveryCodeHasItsMeaning(t *testing.T) {
 
 // TestHeaderNamesAgree: proxy may not import shared and writes the same names.
 func TestHeaderNamesAgree(t *testing.T) {
-	if proxy.HeaderBudgetEndpoint != shared.HeaderBudgetEndpoint || proxy.HeaderBudgetClinic != shared.HeaderBudgetClinic {
+	if proxy.HeaderBudgetEndpoint != shared.HeaderBudgetEndpoint || proxy.HeaderBudgetClinic != shared.HeaderBudgetClinic || proxy.PathProxy != shared.PathProxy {
 		t.Error("proxy and shared name the budget headers differently")
 	}
 }
