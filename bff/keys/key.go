@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"strings"
 
 	"locum/bff/secret"
 	"locum/bff/vault"
@@ -79,22 +80,28 @@ func generate(algorithm string, bits int) (crypto.Signer, error) {
 	return rsa.GenerateKey(rand.Reader, bits)
 }
 
-// newRecord makes a key that is nobody's yet: a spare.
+// newRecord makes a key that is nobody's yet: a spare. One in 64 is thrown away: an id that begins with a dash would be taken
+// for a flag where an operator types it.
 func newRecord(id, algorithm string, bits int) (vault.SigningKey, error) {
-	private, err := generate(algorithm, bits)
-	if err != nil {
-		return vault.SigningKey{}, err
+	for {
+		private, err := generate(algorithm, bits)
+		if err != nil {
+			return vault.SigningKey{}, err
+		}
+		public, err := publicOf(private.Public(), algorithm)
+		if err != nil {
+			return vault.SigningKey{}, err
+		}
+		if strings.HasPrefix(public.Kid, "-") {
+			continue
+		}
+		der, err := x509.MarshalPKCS8PrivateKey(private)
+		if err != nil {
+			return vault.SigningKey{}, fmt.Errorf("keys: %w", err)
+		}
+		return vault.SigningKey{ID: public.Kid, Platform: id, Algorithm: algorithm,
+			Private: secret.New(base64.StdEncoding.EncodeToString(der))}, nil
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		return vault.SigningKey{}, fmt.Errorf("keys: %w", err)
-	}
-	public, err := publicOf(private.Public(), algorithm)
-	if err != nil {
-		return vault.SigningKey{}, err
-	}
-	return vault.SigningKey{ID: public.Kid, Platform: id, Algorithm: algorithm,
-		Private: secret.New(base64.StdEncoding.EncodeToString(der))}, nil
 }
 
 // parse reads a record's private half and makes sure that it is the one its id names.

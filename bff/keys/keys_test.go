@@ -385,3 +385,17 @@ func (s *shelf) edit(kid string, signs, retire time.Time) {
 	}
 	s.restart()
 }
+
+// TestIDsCanBeTyped: no id looks like a flag.
+func TestIDsCanBeTyped(t *testing.T) {
+	s := open(t)
+	for range 300 {
+		made := s.create(j)
+		if strings.HasPrefix(made.ID, "-") {
+			t.Fatalf("%s looks like a flag", made.ID)
+		}
+		if made.State == keys.StateSpare {
+			s.must(keys.Command{Op: keys.OpRetire, Target: j, Key: made.ID})
+		}
+	}
+}

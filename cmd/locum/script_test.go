@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/signal"
@@ -32,7 +33,8 @@ func TestScripts(t *testing.T) {
 			env.Setenv("HOME", env.WorkDir)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"reachable": reachable, "replace": replace, "mode": mode, "jane": jane},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"reachable": reachable, "replace": replace, "mode": mode, "jane": jane,
+			"fetch": fetch, "only": only},
 	})
 }
 
@@ -55,6 +57,31 @@ func reachable(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// fetch URL FILE writes what is answered into a file, one JSON object a line.
+func fetch(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: fetch URL FILE")
+	}
+	answer, err := (&http.Client{Timeout: 10 * time.Second}).Get(args[0])
+	ts.Check(err)
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	ts.Check(err)
+	if answer.StatusCode != http.StatusOK {
+		ts.Fatalf("%s answers %d", args[0], answer.StatusCode)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(strings.ReplaceAll(string(body), "},{", "},\n{")), 0o600))
+}
+
+// only VARIABLE sets a variable to the first field of the one line that the last command printed.
+func only(ts *testscript.TestScript, neg bool, args []string) {
+	lines := strings.Split(strings.TrimSpace(ts.ReadFile("stdout")), "\n")
+	if neg || len(args) != 1 || len(lines) != 1 {
+		ts.Fatalf("usage: only VARIABLE, after a command that prints one line")
+	}
+	ts.Setenv(args[0], strings.Fields(lines[0])[0])
 }
 
 // jane URL runs a simulated Jane that knows Locum at this public URL, and writes its client secret to client-secret.txt.
