@@ -211,7 +211,8 @@ func TestCallerLeaves(t *testing.T) {
 func TestAnotherUser(t *testing.T) {
 	if dir := os.Getenv("CONTROL_DIR"); dir != "" {
 		_, err := call(dir, "greet", "")
-		fmt.Println("SAYS", err)
+		fmt.Println("CLIENT", err)
+		fmt.Println("SERVER", plain(t, filepath.Join(dir, control.FileName)))
 		return
 	}
 	if os.Getuid() != 0 {
@@ -237,7 +238,24 @@ func TestAnotherUser(t *testing.T) {
 	other.Dir, other.Env = "/", append(os.Environ(), "CONTROL_DIR="+dir)
 	other.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	out, err := other.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "SAYS") || !strings.Contains(string(out), control.ErrPeer.Error()) {
-		t.Errorf("another user is told %s: %v", out, err)
+	for _, end := range []string{"CLIENT ", "SERVER "} {
+		_, said, found := strings.Cut(string(out), end)
+		if said, _, _ = strings.Cut(said, "\n"); err != nil || !found || !strings.Contains(said, control.ErrPeer.Error()) {
+			t.Errorf("another user is told by the %s%s: %v", end, out, err)
+		}
 	}
+}
+
+// plain asks as somebody would who has not our client.
+func plain(t *testing.T, path string) string {
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		return err.Error()
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_, _ = conn.Write([]byte(`{"command":"greet","input":{"Name":"Mallory"}}` + "\n"))
+	buffer := make([]byte, 4096)
+	n, _ := conn.Read(buffer)
+	return string(buffer[:n])
 }

@@ -1,6 +1,9 @@
 package keys
 
-import "crypto/rsa"
+import (
+	"crypto/rsa"
+	"testing"
+)
 
 // Thumbprint is RFC 7638's of an RSA key.
 func Thumbprint(key *rsa.PublicKey) string {
@@ -9,4 +12,14 @@ func Thumbprint(key *rsa.PublicKey) string {
 		return err.Error()
 	}
 	return j.Kid
+}
+
+// NewID makes a key and gives its id.
+func NewID(t testing.TB) string {
+	t.Helper()
+	made, err := newRecord("j", ES384, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made.ID
 }
