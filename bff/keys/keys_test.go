@@ -287,7 +287,10 @@ func TestPrivateHalvesDoNotShow(t *testing.T) {
 	marshalled, _ := json.Marshal(key)
 	text := log.String() + string(marshalled)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d", "%q"} {
-		text += fmt.Sprintf(verb, key) + fmt.Sprintf(verb, &key) + fmt.Sprintf(verb, key.Private)
+		text += fmt.Sprintf(verb, key) + fmt.Sprintf(verb, &key)
+		if printed := fmt.Sprintf(verb, key.Private); printed != "[private key]" {
+			t.Errorf("%s prints %s", verb, printed)
+		}
 	}
 	if strings.Contains(text, inner) || strings.Contains(text, " D:") || strings.Contains(text, "{D:") || strings.Contains(text, stored.Private.Reveal()[:40]) {
 		t.Errorf("a private half shows: %.400s", text)
@@ -339,24 +342,39 @@ func TestErrorsNameTheNextStep(t *testing.T) {
 	}
 }
 
-// TestDamagedKey: one record that does not authenticate, or holds no key, costs no other key its use.
+// TestDamagedKey: one record that holds no key, or another one's, costs no other key its use, and is not used.
 func TestDamagedKey(t *testing.T) {
 	s := open(t)
-	first, second := s.create(j), s.create(j)
+	first, second, third := s.create(j), s.create(j), s.create(j)
 	err := s.vault.Update(func(tx *vault.Tx) error {
-		r, err := vault.SigningKeys.Get(tx, "j/"+first.ID)
-		if err != nil {
-			return err
+		for _, from := range []struct {
+			id      string
+			private func(vault.SigningKey) secret.String
+		}{
+			{first.ID, func(vault.SigningKey) secret.String { return secret.New("bm8ga2V5") }},
+			{second.ID, func(other vault.SigningKey) secret.String { return other.Private }},
+		} {
+			other, err := vault.SigningKeys.Get(tx, "j/"+third.ID)
+			if err != nil {
+				return err
+			}
+			r, err := vault.SigningKeys.Get(tx, "j/"+from.id)
+			if err != nil {
+				return err
+			}
+			r.Private = from.private(other)
+			if err := vault.SigningKeys.Put(tx, "j/"+from.id, &r); err != nil {
+				return err
+			}
 		}
-		r.Private = secret.New("bm8ga2V5")
-		return vault.SigningKeys.Put(tx, "j/"+first.ID, &r)
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.restart()
-	if got := s.signs("j"); got != second.ID {
-		t.Errorf("%s signs, want the one that is left, %s", got, second.ID)
+	if got := s.published("j"); !slices.Equal(got, []string{third.ID}) || s.signs("j") != third.ID {
+		t.Errorf("%v are published and %s signs, want the one that is left, %s", got, s.signs("j"), third.ID)
 	}
 }
 

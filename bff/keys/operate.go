@@ -301,7 +301,7 @@ func (s *set) handOver(i int, atOnce bool) error {
 		return fmt.Errorf("%w: %s, which would take over, is known to everybody at %s only; wait, or do it all the same with --now",
 			ErrSoon, heir.ID, ready.Format(time.RFC3339))
 	}
-	heir.SignsFrom, heir.RetireAt = s.now, time.Time{}
+	heir.SignsFrom = s.now
 	s.put = append(s.put, heir)
 	return nil
 }
