@@ -114,7 +114,7 @@ func (c *call) budget() (endpoint, clinic throttle.Allowance) {
 
 // writeBudget puts the budget on whatever answer the caller gets, once it is known which budget that is.
 func (c *call) writeBudget() {
-	if c.operation.Operation == nil {
+	if c.operation.Operation == nil || c.upstream == nil {
 		return
 	}
 	endpoint, clinic := c.budget()
