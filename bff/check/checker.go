@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"locum/bff/config"
+	"locum/bff/oauth"
+	"locum/bff/platform"
 	"locum/bff/secret"
 )
 
@@ -15,7 +17,10 @@ import (
 type checker struct {
 	report  *Report
 	cfg     *config.Config
-	secrets map[string]secret.String // by platform; what could be read of them
+	secrets map[string]secret.String    // by client; what could be read of them
+	signing map[string]oauth.SigningKey // the key that signs now, by client
+	pins    map[string]platform.Pin     // the metadata that is believed, by platform
+	held    bool                        // the running Locum holds the vault
 }
 
 // look goes from what the rest stands on upwards: where one step fails, those above it would only say so again.

@@ -68,7 +68,13 @@ platforms:
 `, nil},
 		{"the example, filled in", strings.NewReplacer("locum.example.org", "locum.harbour-physio.ca", "your-sandbox-client-id", "harbour-locum-dev",
 			"your-client-id", "harbour-locum", "trusted_proxies: []", "trusted_proxies: [\"::1\"]", "# extension:", "extension:",
-			"#   name: Locum", "  name: Locum", "#   description", "  description", "#   support", "  support").Replace(string(config.Example())), nil},
+			"#   name: Locum", "  name: Locum", "#   description", "  description", "#   support", "  support", "your-preview-issuer", "aus1preview",
+			"your-preview-client-id", "0oa1preview", "your-athena-client-id", "0oa1live", "ehr.example.org", "ehr.harbour-physio.ca",
+			"your-smart-client-id", "harbour-locum").Replace(string(config.Example())), func(s site) {
+			s.seal("athena-preview", "Ai81mQ0rT7uKp2LwNvB6yHc3JdGfSaE1")
+			s.seal("athena", "Bi81mQ0rT7uKp2LwNvB6yHc3JdGfSaE2")
+			s.seal("ehr", "Ci81mQ0rT7uKp2LwNvB6yHc3JdGfSaE3")
+		}},
 		{"a key and data far from one another", strings.NewReplacer("data_dir: data", "data_dir: var/lib/locum", "master_key_file: master.key", "master_key_file: etc/locum.key").Replace(goodText),
 			func(s site) { s.move("data", "var/lib/locum"); s.move("master.key", "etc/locum.key") }},
 		{"a clinic whose name holds such words, and a partner whose id does", strings.NewReplacer("name: Jane (sandbox)", "name: Olive Physio, pre-production sandbox",

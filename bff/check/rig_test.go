@@ -233,3 +233,15 @@ func (s site) text() string {
 	must(s.t, err)
 	return string(text)
 }
+
+// hides holds a report to showing none of these.
+func (s site) hides(report *check.Report, values ...string) {
+	s.t.Helper()
+	var out strings.Builder
+	must(s.t, report.Write(&out), report.WriteJSON(&out))
+	for _, value := range values {
+		if strings.Contains(out.String(), value) {
+			s.t.Errorf("T118: the report shows a secret:\n%s", out.String())
+		}
+	}
+}

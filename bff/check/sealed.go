@@ -10,13 +10,12 @@ import (
 
 	"locum/bff/account"
 	"locum/bff/audit"
-	"locum/bff/platform"
 	"locum/bff/secret"
 	"locum/bff/vault"
 )
 
 // sealed is what cannot be looked at without the vault.
-const sealed = "accounts, client secrets and the audit trail"
+const sealed = "accounts, client secrets, signing keys and the audit trail"
 
 // vault looks into the vault without changing it. One that does not exist yet is empty; one that the running Locum holds
 // is left alone.
@@ -34,15 +33,18 @@ func (c *checker) vault() {
 		damaged, err1 = v.Damaged()
 		c.damaged(damaged)
 		all, err2 = account.New(v).List()
-		return errors.Join(err1, err2, v.View(c.readSecrets), c.trail(v))
+		return errors.Join(err1, err2, v.View(c.readSecrets), c.readKeys(v), c.trail(v))
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		c.unopened(err)
 		return
 	}
 	c.accounts(all, damaged)
-	for i, p := range c.cfg.Platforms {
-		c.clientSecret(i, p)
+	c.administrators(all)
+	for i := range c.cfg.Platforms {
+		for _, cl := range c.clientsOf(i) {
+			c.credential(cl)
+		}
 	}
 }
 
@@ -50,6 +52,7 @@ func (c *checker) vault() {
 func (c *checker) unopened(err error) {
 	dir, what := c.cfg.DataDir, sealed
 	if errors.Is(err, vault.ErrInUse) {
+		c.held = true
 		c.unseen(what, "the running Locum holds the vault; stop it to have them looked at")
 		return
 	}
@@ -107,41 +110,6 @@ func (c *checker) accounts(all []account.Account, damaged []vault.Damaged) {
 		fix = "run " + c.command("serve") + " and open " + c.cfg.PublicURL.String() + "/setup, or " + fix
 	}
 	c.file(Warning, "accounts.none", c.cfg.DataDir, "nobody may sign in yet", fix)
-}
-
-func (c *checker) readSecrets(tx *vault.Tx) error {
-	for _, p := range c.cfg.Platforms {
-		record, err := vault.ClientSecrets.Get(tx, p.ID)
-		switch {
-		case err == nil:
-			c.secrets[p.ID] = record.Value
-		case errors.Is(err, vault.ErrNotFound), errors.Is(err, vault.ErrIntegrity): // damaged, which has been found: as good as none
-		default:
-			return err
-		}
-	}
-	return nil
-}
-
-// clientSecret judges one platform's, and says nothing of its value but why it cannot be right.
-func (c *checker) clientSecret(i int, p *platform.Platform) {
-	set := c.command("secret set " + p.ID)
-	value, ok := c.secrets[p.ID]
-	if !ok || value.Empty() {
-		c.setting(Error, "secrets.missing", entry(i), "no client secret is set, so no clinic can be connected", "seal the one that "+p.Name+" gave you with "+set)
-		return
-	}
-	if code, cause := weakness(value); code != "" {
-		c.setting(Error, code, entry(i), cause, "seal the client secret as "+p.Name+" gave it with "+set+"; if it is that one, ask for a new one")
-		return
-	}
-	for _, earlier := range c.cfg.Platforms[:i] {
-		if c.secrets[earlier.ID].Equal(value) && earlier.Server.Issuer != p.Server.Issuer {
-			c.setting(Error, "secrets.shared", entry(i), "the same client secret is sealed for "+earlier.ID+", which is another environment",
-				"seal this environment's own with "+set)
-			return
-		}
-	}
 }
 
 // What a generated client secret never is.

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -19,13 +20,18 @@ func (c *checker) settings() {
 	c.listening()
 	c.proxies()
 	for i, p := range c.cfg.Platforms {
-		c.realm(i, p)
+		if p.Kind == platform.KindJane {
+			c.realm(i, p)
+			c.limits(i, p)
+			c.refresh(i, p)
+		} else {
+			c.app(i, p)
+		}
 		c.placeholders(i, p)
 		c.scopes(i, p)
-		c.limits(i, p)
-		c.refresh(i, p)
 		c.sharedClient(i, p)
 	}
+	c.serviceSeen()
 	c.extension()
 }
 
@@ -47,17 +53,20 @@ func (c *checker) publicURL() {
 		return
 	}
 	for _, p := range c.cfg.Platforms {
-		if !onLoopback(p.Server.Issuer) {
+		if !onLoopback(home(p)) {
 			c.setting(Error, "settings.redirect-http", "public_url", "redirect URIs are made from it, and "+p.ID+
-				" registers none that is not https (Jane guide, Step 1)", "write the https address under which practitioners reach Locum")
+				" registers none that is not https (RFC 9700 §2.1; Jane guide, Step 1)", "write the https address under which practitioners reach Locum")
 			return
 		}
 	}
 }
 
-// onLoopback says whether an issuer is on this machine: only there it has an address for a name.
-func onLoopback(issuer string) bool {
-	u, err := url.Parse(issuer)
+// home is the address that a platform is known by: its FHIR server, or its issuer.
+func home(p *platform.Platform) string { return cmp.Or(p.FHIRBase, p.Server.Issuer) }
+
+// onLoopback says whether an address is on this machine: only there it has an address for a name.
+func onLoopback(address string) bool {
+	u, err := url.Parse(address)
 	if err != nil {
 		return false
 	}
@@ -169,15 +178,18 @@ func containsAny(s string, words ...string) bool {
 	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(s, word) })
 }
 
+// clientIDs are what platforms call the client id.
+var clientIDs = map[string]string{platform.KindJane: "partner_client_id", platform.KindAthena: "client id", platform.KindSMART: "client id"}
+
 func (c *checker) placeholders(i int, p *platform.Platform) {
 	id := strings.ToLower(p.ClientID)
 	if strings.HasPrefix(id, "your") && strings.Contains(id, "client") || strings.ContainsAny(id, "<>{}") ||
 		slices.Contains([]string{"client_id", "client-id", "partner_client_id", "partner-client-id", "changeme", "todo", "xxx"}, id) {
 		c.setting(Error, "settings.placeholder", entry(i)+".client_id", "this stands for the client id that "+p.Name+" gave you",
-			"write the partner_client_id of the registration")
+			"write the "+clientIDs[p.Kind]+" of the registration")
 	}
 	for j, link := range p.Clinics {
-		if isReserved(strings.TrimPrefix(link.URL, "https://")) {
+		if p.Kind == platform.KindJane && isReserved(strings.TrimPrefix(link.URL, "https://")) {
 			c.setting(Error, "settings.placeholder", fmt.Sprintf("%s.clinics[%d].url", entry(i), j), "it leads to a name for examples",
 				"write the clinic's own address, or leave the clinic out")
 		}
@@ -197,6 +209,8 @@ func (c *checker) scopes(i int, p *platform.Platform) {
 	}
 	once("scopes", p.Scopes)
 	once("more_scopes", p.MoreScopes)
+	clear(seen)
+	once("launch.scopes", p.LaunchScopes)
 }
 
 // The limits of "Jane guide, Rate Limits".
@@ -227,10 +241,11 @@ func span(d time.Duration) string {
 	return d.String()
 }
 
-// sharedClient: "Jane guide, Step 1": credentials belong to one environment.
+// sharedClient: "Jane guide, Step 1", athenahealth guide, Environment URLs: credentials belong to one environment. Other
+// servers have nothing in common, and may well have given the same name.
 func (c *checker) sharedClient(i int, p *platform.Platform) {
 	for _, earlier := range c.cfg.Platforms[:i] {
-		if earlier.ClientID == p.ClientID && earlier.Server.Issuer != p.Server.Issuer {
+		if p.Kind != platform.KindSMART && earlier.Kind == p.Kind && earlier.ClientID == p.ClientID && home(earlier) != home(p) {
 			c.setting(Error, "settings.client-shared", entry(i)+".client_id", "the same client id is used at "+earlier.ID+
 				", which is another environment", "write the client id of this environment's own registration")
 			return

@@ -209,3 +209,25 @@ func TestFindingsOfApps(t *testing.T) {
 		})
 	}
 }
+
+func TestSheetOfApps(t *testing.T) {
+	c, err := config.Parse("locum.yaml", []byte(strings.Replace(goodApps, "{method: client_secret_basic, encoding: raw}", "{method: private_key_jwt}", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sheet := c.RegistrationSheet()
+	for _, want := range []string{
+		"FHIR base URL     http://127.0.0.1:7103/fhir/r4", "practices         195900 195901", "redirect URI      https://locum.example.org/connect/athena/callback",
+		"launch URL        https://locum.example.org/connect/athena/launch", "authentication    private_key_jwt (ES384)",
+		"JWKS URL          https://locum.example.org/connect/athena/jwks.json", "client id         0oa1",
+		"scopes            openid fhirUser offline_access user/Patient.rs launch/patient launch/encounter", "scopes of a launch openid fhirUser launch patient/*.read",
+		"2-legged client id 0oa2", "its authentication private_key_jwt (RS256)", "its scopes        athena/service/Athenanet.MDP.*", "authentication    none",
+	} {
+		if !strings.Contains(sheet, want) {
+			t.Errorf("the registration sheet lacks %s:\n%s", want, sheet)
+		}
+	}
+	if strings.Contains(sheet, "logout told to") {
+		t.Errorf("it asks for what is not used:\n%s", sheet)
+	}
+}
