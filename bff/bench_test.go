@@ -50,9 +50,15 @@ const (
 // open starts a bench. change may alter the configuration and the options before Locum opens.
 func open(t *testing.T, change func(*config.Config, *bff.Options)) *bench {
 	t.Helper()
+	return openWith(t, sandbox.Options{}, func(*bench) {}, change)
+}
+
+// openWith starts one at a sandbox of another kind; more adds platforms to the configuration.
+func openWith(t *testing.T, options sandbox.Options, more func(*bench), change func(*config.Config, *bff.Options)) *bench {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	box, err := sandbox.Start(sandbox.Options{})
+	box, err := sandbox.Start(options)
 	must(t, err)
 	t.Cleanup(func() { must(t, box.Close()) })
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
@@ -61,13 +67,14 @@ func open(t *testing.T, change func(*config.Config, *bff.Options)) *bench {
 	dir := t.TempDir()
 	b.cfg = &config.Config{PublicURL: public, DataDir: filepath.Join(dir, "data"), MasterKeyFile: filepath.Join(dir, "key")}
 	furnish(t, dir)
-	options := bff.Options{Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	opened := bff.Options{Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	if change != nil {
-		change(b.cfg, &options)
+		change(b.cfg, &opened)
 	}
 	b.origin = b.cfg.PublicURL.Scheme + "://" + b.cfg.PublicURL.Host
 	b.platforms()
-	b.server, err = bff.Open(b.cfg, options)
+	more(b)
+	b.server, err = bff.Open(b.cfg, opened)
 	must(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
@@ -103,7 +110,9 @@ func (b *bench) register() {
 		b.origin + shared.CallbackPath("jane"), b.origin + shared.CallbackPath("jane-two")}})
 	must(b.t, err)
 	for _, p := range b.cfg.Platforms {
-		must(b.t, b.server.SetClientSecret(p.ID, secret.New(client.Secret)))
+		if p.Kind == platform.KindJane {
+			must(b.t, b.server.SetClientSecret(p.ID, secret.New(client.Secret)))
+		}
 	}
 }
 

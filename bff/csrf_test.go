@@ -19,6 +19,8 @@ func changing(b *bench, connection string) []request {
 		{method: "POST", path: shared.PathActivity},
 		{method: "POST", path: shared.PathConnect, body: connect},
 		{method: "POST", path: shared.PathOutcome, body: `{"client_state":"` + clientState() + `"}`},
+		{method: "POST", path: shared.PathLaunch, body: `{"launch":"` + clientState() + `","client_state":"` + clientState() + `"}`},
+		{method: "POST", path: shared.PathLaunch + "/link", body: `{"client_state":"` + clientState() + `"}`},
 		{method: "DELETE", path: shared.PathConnections + "/" + connection},
 		{method: "POST", path: proxied, body: "{}"},
 		{method: "PUT", path: proxied + "/x", body: "{}"},
