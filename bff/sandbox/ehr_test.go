@@ -61,6 +61,10 @@ func TestLaunch(t *testing.T) {
 			g.connect("client_secret_basic", sandbox.Choice{}, "scope", scopes, "launch", value)
 			equal(g, "again", g.approve(sandbox.Choice{}, "scope", scopes, "launch", value).Get("error"), "invalid_request")
 		}},
+		{"launch needs its scope", func(g *faceRig) {
+			value := start(g, sandbox.Launch{})
+			equal(g, "error", g.approve(sandbox.Choice{}, "launch", value).Get("error"), "invalid_request")
+		}},
 		{"a launch lives ten minutes", func(g *faceRig) {
 			value := start(g, sandbox.Launch{})
 			g.s.Advance(11 * time.Minute)

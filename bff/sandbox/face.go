@@ -211,13 +211,13 @@ func (f *Face) Register(app App) (App, error) {
 	return app, nil
 }
 
-// Apps lists the registered apps with their secrets, in no order.
+// Apps lists the registered apps with their secrets, by id.
 func (f *Face) Apps() []App {
 	f.s.mu.Lock()
 	defer f.s.mu.Unlock()
 	var all []App
-	for _, app := range f.apps {
-		all = append(all, app)
+	for _, id := range sortedNames(f.apps) {
+		all = append(all, f.apps[id])
 	}
 	return all
 }

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -156,6 +157,8 @@ func (f *Face) read(w http.ResponseWriter, b bearer, kind, id string) {
 	f.records.mu.Unlock()
 	switch {
 	case body != nil:
+		meta, _ := body["meta"].(map[string]any)
+		w.Header().Set("ETag", fmt.Sprintf(`W/"%v"`, meta["versionId"])) // FHIR R4 §3.1.0.5
 		f.answer(w, http.StatusOK, body)
 	case one != nil && one.patient != "":
 		f.outcome(w, http.StatusForbidden, "forbidden", "The access token does not open this record.")

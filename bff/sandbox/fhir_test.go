@@ -156,7 +156,9 @@ func TestFHIRWrite(t *testing.T) {
 	body["id"], body["valueString"] = id, "better"
 	equal(t, "update", g.call("PUT", "Observation/"+id, token, text(), "Content-Type", "application/fhir+json", "If-Match", `W/"1"`).StatusCode, 200)
 	equal(t, "update of the old one", g.call("PUT", "Observation/"+id, token, text(), "Content-Type", "application/fhir+json", "If-Match", `W/"1"`).StatusCode, 412)
-	equal(t, "read", g.call("GET", "Observation/"+id, token, "").json["valueString"], any("better"))
+	read := g.call("GET", "Observation/"+id, token, "")
+	equal(t, "read", read.json["valueString"], any("better"))
+	equal(t, "ETag", read.Header.Get("ETag"), `W/"2"`)
 	body["subject"] = map[string]any{"reference": "Patient/a-195900.E-60179"}
 	equal(t, "another patient's", g.call("POST", "Observation", token, text(), "Content-Type", "application/fhir+json").StatusCode, 403)
 	equal(t, "a form", g.call("POST", "Observation", token, text(), "Content-Type", "application/x-www-form-urlencoded").StatusCode, 415)
