@@ -250,7 +250,7 @@ func (p *Platform) scopeFault(scope string) string {
 		return ""
 	}
 	quoted := fmt.Sprintf("%q", printableStart(scope))
-	if _, ok := parseResourceScope(scope); ok {
+	if _, ok := parseResourceScope(scope); ok && isScopeToken(scope) {
 		return quoted + " is on a type of resource that Locum does not use; it uses " + strings.Join(p.resources(), ", ")
 	}
 	return quoted + " is no scope that Locum can use: write such as user/Patient.read (version 1) or user/Patient.rs " +
@@ -275,7 +275,7 @@ func (p *Platform) knownAppScope(scope string) bool {
 		return true
 	}
 	s, ok := parseResourceScope(scope)
-	return ok && (s.resource == "*" || slices.Contains(p.resources(), s.resource))
+	return ok && isScopeToken(scope) && (s.resource == "*" || slices.Contains(p.resources(), s.resource))
 }
 
 // plainAppScopes are the scopes of SMART App Launch 2.2 that are on no resource.
