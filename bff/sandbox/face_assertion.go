@@ -74,7 +74,6 @@ func (f *Face) verify(ctx context.Context, app App, raw string) *faceError {
 	if f.athena {
 		algorithms, longest = append(algorithms, "RS256"), assertionAthena
 	}
-	now := f.s.shown()
 	claims := jwt.MapClaims{}
 	var refused *faceError
 	token, err := jwt.NewParser(jwt.WithValidMethods(algorithms), jwt.WithTimeFunc(f.s.shown), jwt.WithExpirationRequired(),
@@ -98,6 +97,11 @@ func (f *Face) verify(ctx context.Context, app App, raw string) *faceError {
 	case token.Header["typ"] != "JWT": // SMART App Launch 2.2, Asymmetric Authentication
 		return badClient("The client_assertion JWT typ is invalid.")
 	}
+	return f.believe(app, claims, f.s.shown(), longest)
+}
+
+// believe checks the claims of an assertion whose signature is good, and that it comes for the first time.
+func (f *Face) believe(app App, claims jwt.MapClaims, now time.Time, longest time.Duration) *faceError {
 	exp, _ := claims.GetExpirationTime()
 	iat, err := claims.GetIssuedAt()
 	jti, _ := claims["jti"].(string)
