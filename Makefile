@@ -77,6 +77,10 @@ crash: build ## the crash campaign: 1,000 × kill -9, and a failing disk at ever
 interop: build ## Locum against a real Keycloak from Maven Central (KEYCLOAK=26.7.3); skipped where Java or Maven is missing
 	LOCUM_INTEROP=$(KEYCLOAK) LOCUM_BINARY=$(CURDIR)/$(BIN)/locum $(GO) test -count=1 -parallel 8 -timeout 30m -v ./e2e/interop
 
+.PHONY: conformance
+conformance: setup build ## SMART App Launch 2.2: run the test of every client requirement, and count them
+	LOCUM_CONFORMANCE=1 $(GO) test -count=1 -timeout 20m -v -run '^(TestConformance|TestEveryNamedTest)$$' ./e2e/conformance
+
 .PHONY: day
 day: ## a whole day of 500 connections, and an outage with 1,000, in the keeper's own time
 	LOCUM_LONG=1 $(GO) test -count=1 -timeout 40m -v -run 'TestDay|TestT052|TestT051Mis' ./bff/tokens

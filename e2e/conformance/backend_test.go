@@ -54,7 +54,7 @@ func (s *site) backend(t *testing.T) {
 	heard := s.tap.since(from)
 	asked, read := granting(heard, "client_credentials"), at(heard, "/Patient/"+patient)
 	check := func(name string, err error) {
-		t.Run(name, func(t *testing.T) {
+		s.run(t, name, func(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
@@ -63,6 +63,7 @@ func (s *site) backend(t *testing.T) {
 	check("@229 a service is confidential", ok(asked.form.Get("client_assertion") != "", "%v", asked.form))
 	check("@234 a posted form", ok(asked.method == http.MethodPost && asked.url.RawQuery == "" &&
 		asked.header.Get("Content-Type") == "application/x-www-form-urlencoded", "%s %s %v", asked.method, asked.url, asked.header))
+	check("@143 system scopes begin so", ok(strings.HasPrefix(asked.form.Get("scope"), "system/"), "%v", asked.form))
 	check("@235 scope", is("scope", asked.form.Get("scope"), "system/Patient.rs"))
 	check("@236 grant_type", is("grant_type", asked.form.Get("grant_type"), "client_credentials"))
 	check("@237 client_assertion_type", is("type", asked.form.Get("client_assertion_type"), "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"))
@@ -104,7 +105,7 @@ func (s *site) assertions(t *testing.T) {
 		all = append(all, a)
 	}
 	for name, holds := range assertionRules {
-		t.Run(name, func(t *testing.T) {
+		s.run(t, name, func(t *testing.T) {
 			for _, a := range all {
 				if err := holds(a); err != nil {
 					t.Errorf("%s: %v", a.url, err)
@@ -112,7 +113,7 @@ func (s *site) assertions(t *testing.T) {
 			}
 		})
 	}
-	t.Run("@319 each assertion is used once", func(t *testing.T) {
+	s.run(t, "@319 each assertion is used once", func(t *testing.T) {
 		ids := map[any]bool{}
 		for _, a := range all {
 			ids[a.claims["jti"]] = true
@@ -186,7 +187,7 @@ func (s *site) keysOf(t *testing.T) map[string]crypto.PublicKey {
 func (s *site) keySet(t *testing.T) {
 	a, keys := s.set(t)
 	check := func(name string, holds bool) {
-		t.Run(name, func(t *testing.T) {
+		s.run(t, name, func(t *testing.T) {
 			if !holds {
 				t.Errorf("%s %v %s", a.Status, a.Header, a.body)
 			}

@@ -47,6 +47,7 @@ type site struct {
 	box     *sandbox.Sandbox
 	apps    []app
 	cookies map[string]string
+	jar     map[string][]string // every value that a cookie ever had
 }
 
 func open(t *testing.T) *site {
@@ -57,7 +58,7 @@ func open(t *testing.T) *site {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	s := &site{t: t, box: box, url: "http://localhost:" + port, cookies: map[string]string{}}
+	s := &site{t: t, box: box, url: "http://localhost:" + port, cookies: map[string]string{}, jar: map[string][]string{}}
 	s.apps = []app{
 		{"athena", oauth.AuthBasic, box.Athena(), "athena-service", awkward}, {"smart", oauth.AuthKey, box.SMART(), "smart-service", ""},
 		{"public", oauth.AuthNone, box.SMART(), "", ""}, {"posted", oauth.AuthPost, box.SMART(), "", awkward},
@@ -142,6 +143,17 @@ func (s *site) sign() {
 	}
 }
 
+// run is t.Run for a case in which the site may fail.
+func (s *site) run(t *testing.T, name string, check func(t *testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		whole := s.t
+		s.t = t
+		defer func() { s.t = whole }()
+		check(t)
+	})
+}
+
 func (s *site) serve(ln net.Listener) {
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
@@ -194,6 +206,7 @@ func (s *site) ask(method, path, body string, headers ...string) answer {
 	must(s.t, err)
 	defer response.Body.Close()
 	for _, cookie := range response.Cookies() {
+		s.jar[cookie.Name] = append(s.jar[cookie.Name], cookie.Value)
 		if s.cookies[cookie.Name] = cookie.Value; cookie.MaxAge < 0 {
 			delete(s.cookies, cookie.Name)
 		}

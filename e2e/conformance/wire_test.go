@@ -209,7 +209,7 @@ var renewed = []requirement{
 	}},
 }
 
-// TestWire holds every connection that the site can make against the requirements of what it sends.
+// TestWire holds every connection that the site can make, and what can befall one on its way, against the requirements.
 func TestWire(t *testing.T) {
 	s := open(t)
 	s.signIn()
@@ -218,7 +218,7 @@ func TestWire(t *testing.T) {
 		walks = append(walks, s.standalone(a), s.launched(a))
 	}
 	for _, r := range slices.Concat(requested, exchanged, renewed, discovered) {
-		t.Run(r.name, func(t *testing.T) {
+		s.run(t, r.name, func(t *testing.T) {
 			for _, w := range walks {
 				if err := r.holds(w); err != nil {
 					t.Errorf("%s, from the EHR %t: %v", w.app.id, w.ehr, err)
@@ -226,7 +226,7 @@ func TestWire(t *testing.T) {
 			}
 		})
 	}
-	t.Run("@2 no two states are alike", func(t *testing.T) {
+	s.run(t, "@2 no two states are alike", func(t *testing.T) {
 		seen := map[string]bool{}
 		for _, w := range walks {
 			seen[w.request.Get("state")] = true
@@ -235,11 +235,14 @@ func TestWire(t *testing.T) {
 			t.Errorf("%d states of %d requests", len(seen), len(walks))
 		}
 	})
-	t.Run("@153 launch/encounter", func(t *testing.T) {
+	s.run(t, "@153 launch/encounter", func(t *testing.T) {
 		w := s.connect(s.app("smart"), "launch/patient", "launch/encounter")
 		if err := w.asks("launch/patient", "launch/encounter"); err != nil {
 			t.Error(err)
 		}
 	})
 	s.backend(t)
+	s.callback(t)
+	s.identity(t)
+	s.noTokenInACookie(t)
 }
