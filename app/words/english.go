@@ -100,6 +100,13 @@ var english = Words{
 	Life:      englishLife,
 	Diagnosis: englishDiagnosis,
 	Aside:     englishAside,
+	Launch:    englishLaunch,
+	Chart:     englishChart,
+	Finder:    englishFinder,
+	Choose:    englishChoose,
+	Services:  englishServices,
+	Locked:    englishLocked,
+	FHIR:      englishFHIR,
 	Session: Session{
 		Ending: "You will be signed out in {time}.", EndingText: "Nothing has happened here for a while.", Stay: "Stay signed in",
 		Connected: "{clinic} is connected.",
@@ -145,8 +152,9 @@ var english = Words{
 		{"8462-4", "Diastolic blood pressure"}, {"29463-7", "Body weight"}, {"8302-2", "Body height"}, {"59408-5", "Oxygen saturation"},
 		{"2708-6", "Oxygen saturation"}, {"9279-1", "Respiratory rate"}, {"72514-3", "Pain (0–10)"}, {"39156-5", "Body mass index"},
 	},
-	Causes:  englishCauses,
-	Classes: englishClasses,
+	Causes:   englishCauses,
+	Classes:  englishClasses,
+	Refusals: englishRefusals,
 }
 
 var englishStates = States{

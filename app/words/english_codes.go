@@ -35,6 +35,11 @@ var englishProblems = Explained{
 	{shared.CodeTooManyFlows, Say{"Too many attempts at once", "Several connections are still being made. Finish one, or wait ten minutes.", "Try again"}},
 	{shared.CodeCredentials, Say{"That did not match", "The user name and the password do not match.", "Try again"}},
 
+	{shared.CodeCallRefused, Say{"The record system refused this", "The record system refused this.", "Try again"}},
+	{shared.CodeWrongPatient, Say{"Only the patient who was opened", "This connection was opened for one patient, so no other is asked for with it.", "Back to today"}},
+	{shared.CodeLaunchUnknown, Say{"This launch is not open any more",
+		"A launch is good for ten minutes, once, and in the browser that began it. Open Locum again from the record system.", "Back to today"}},
+
 	{CodeOffline, Say{"Locum cannot be reached", "Check your network. Nothing you typed is lost.", "Try again"}},
 	{CodeCrashed, Say{"This page has stopped", "Something unexpected happened in the page. Nothing was sent. Reload it to go on.", "Reload the page"}},
 	{CodeUpstreamRefused, Say{"The clinic does not allow this", "Your account at the clinic may not see this.", "Try again"}},
@@ -85,5 +90,8 @@ var englishScopes = Table{
 	{"document_uploads:read", "See documents that Locum uploaded"}, {"document_uploads:create", "Upload documents"},
 	{"webhooks:read", "See notifications"}, {"webhooks:create", "Set up notifications"}, {"webhooks:delete", "Remove notifications"},
 	{"openid", "Know who you are"}, {"profile", "See your name"}, {"email", "See your email address"},
-	{"offline_access", "Stay connected while you are away"},
+	{"offline_access", "Stay connected while you are away"}, {"online_access", "Stay connected while you are signed in there"},
+	{"fhirUser", "Know which practitioner you are there"}, {"launch", "Open the patient who is open in the record system"},
+	{"launch/patient", "Let you choose a patient there"}, {"launch/encounter", "Let you choose a visit there"},
+	{"athena/service/Athenanet.MDP.*", "Use athenaOne’s own API without a signed-in person"},
 }

@@ -33,6 +33,7 @@ var englishLife = Life{
 		{"scopes", "{platform} does not know one of the permissions in the configuration’s “scopes”."},
 		{"auth.method", "{platform} does not take the client secret in the request’s body: “auth.method” has to be client_secret_basic."},
 		{"auth.audience", "{platform} refuses Locum’s signed assertion: check “auth.audience”, that it knows the keys of “locum keys list”, and the server’s clock."},
+		{"fhir_base", "What {platform} says about itself under “fhir_base” is not usable, or is another than “issuer” and what was believed before: “locum check --live” says what."},
 		{"keys", "There is no key to sign with for {platform}. One is made with “locum keys create”."},
 		{"policy", "{platform} says “Policy evaluation failed”: check that “scopes”, “client_id” and “auth” are those of the app as it is registered there, and that it is a 3-legged app."},
 		{"clock", "The clock of Locum’s server differs from that of {platform} by minutes."},

@@ -49,6 +49,7 @@ var englishCauses = Table{
 	{"secret_posted", "The platform does not accept Locum’s secret in the way it was sent."},
 	{"assertion_refused", "The platform does not accept Locum’s signature."},
 	{"clock_off", "The platform does not accept Locum’s signature, because the two clocks differ by minutes."},
+	{"metadata", "What the platform says about itself cannot be used, or is not what it said before."},
 	{"no_signing_key", "Locum has no key to sign in at the platform with."},
 	{"unreachable", "The platform could not be reached."},
 	{"unavailable", "The platform is overloaded or under repair."},

@@ -101,6 +101,13 @@ var french = Words{
 	Life:      frenchLife,
 	Diagnosis: frenchDiagnosis,
 	Aside:     frenchAside,
+	Launch:    frenchLaunch,
+	Chart:     frenchChart,
+	Finder:    frenchFinder,
+	Choose:    frenchChoose,
+	Services:  frenchServices,
+	Locked:    frenchLocked,
+	FHIR:      frenchFHIR,
 	Session: Session{
 		Ending: "Votre session se ferme dans {time}.", EndingText: "Rien ne s’est passé ici depuis un moment.", Stay: "Rester connecté",
 		Connected: "{clinic} est connectée.",
@@ -146,8 +153,9 @@ var french = Words{
 		{"8462-4", "Tension diastolique"}, {"29463-7", "Poids"}, {"8302-2", "Taille"}, {"59408-5", "Saturation en oxygène"},
 		{"2708-6", "Saturation en oxygène"}, {"9279-1", "Fréquence respiratoire"}, {"72514-3", "Douleur (0–10)"}, {"39156-5", "Indice de masse corporelle"},
 	},
-	Causes:  frenchCauses,
-	Classes: frenchClasses,
+	Causes:   frenchCauses,
+	Classes:  frenchClasses,
+	Refusals: frenchRefusals,
 }
 
 var frenchStates = States{

@@ -36,6 +36,11 @@ var frenchProblems = Explained{
 	{shared.CodeTooManyFlows, Say{"Trop d’essais en même temps", "Plusieurs connexions sont en cours. Terminez-en une, ou attendez dix minutes.", "Réessayer"}},
 	{shared.CodeCredentials, Say{"Cela ne va pas ensemble", "Le nom d’utilisateur et le mot de passe ne vont pas ensemble.", "Réessayer"}},
 
+	{shared.CodeCallRefused, Say{"Le dossier médical électronique a refusé", "Le dossier médical électronique a refusé.", "Réessayer"}},
+	{shared.CodeWrongPatient, Say{"Seulement le patient qui a été ouvert", "Cette connexion a été ouverte pour un seul patient ; elle ne sert à en demander aucun autre.", "Retour à aujourd’hui"}},
+	{shared.CodeLaunchUnknown, Say{"Cette ouverture n’est plus valable",
+		"Une ouverture vaut dix minutes, une seule fois, et dans le navigateur qui l’a commencée. Ouvrez de nouveau Locum depuis le dossier médical électronique.", "Retour à aujourd’hui"}},
+
 	{CodeOffline, Say{"Locum est injoignable", "Vérifiez votre réseau. Ce que vous avez tapé n’est pas perdu.", "Réessayer"}},
 	{CodeCrashed, Say{"Cette page s’est arrêtée", "Quelque chose d’inattendu s’est produit dans la page. Rien n’a été envoyé. Rechargez-la pour continuer.", "Recharger la page"}},
 	{CodeUpstreamRefused, Say{"La clinique ne le permet pas", "Votre compte à la clinique ne peut pas voir ceci.", "Réessayer"}},
@@ -87,4 +92,8 @@ var frenchScopes = Table{
 	{"webhooks:read", "Voir les notifications"}, {"webhooks:create", "Mettre en place des notifications"}, {"webhooks:delete", "Retirer des notifications"},
 	{"openid", "Savoir qui vous êtes"}, {"profile", "Voir votre nom"}, {"email", "Voir votre adresse courriel"},
 	{"offline_access", "Rester connectée en votre absence"},
+	{"online_access", "Rester connecté tant que vous l’êtes là-bas"},
+	{"fhirUser", "Savoir quel praticien vous y êtes"}, {"launch", "Ouvrir le patient ouvert dans le dossier médical électronique"},
+	{"launch/patient", "Vous laisser choisir un patient là-bas"}, {"launch/encounter", "Vous laisser choisir une visite là-bas"},
+	{"athena/service/Athenanet.MDP.*", "Utiliser l’API propre d’athenaOne sans personne connectée"},
 }

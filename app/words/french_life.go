@@ -33,6 +33,7 @@ var frenchLife = Life{
 		{"scopes", "{platform} ne connaît pas une des permissions sous « scopes » dans la configuration."},
 		{"auth.method", "{platform} ne prend pas le secret client dans le corps de la demande : « auth.method » doit être client_secret_basic."},
 		{"auth.audience", "{platform} refuse l’assertion signée de Locum : vérifiez « auth.audience », les clés de « locum keys list » qu’elle doit connaître, et l’horloge du serveur."},
+		{"fhir_base", "Ce que {platform} dit d’elle-même sous « fhir_base » ne peut pas servir, ou diffère de « issuer » et de ce qui était cru : « locum check --live » dit quoi."},
 		{"keys", "Il n’y a pas de clé pour signer auprès de {platform}. « locum keys create » en fait une."},
 		{"policy", "{platform} répond « Policy evaluation failed » : vérifiez que « scopes », « client_id » et « auth » sont ceux de l’application telle qu’elle y est inscrite, et qu’elle est à trois parties (3-legged)."},
 		{"clock", "L’horloge du serveur de Locum diffère de plusieurs minutes de celle de {platform}."},

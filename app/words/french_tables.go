@@ -49,6 +49,7 @@ var frenchCauses = Table{
 	{"secret_posted", "La plateforme n’accepte pas le secret de Locum de la manière dont il a été envoyé."},
 	{"assertion_refused", "La plateforme n’accepte pas la signature de Locum."},
 	{"clock_off", "La plateforme n’accepte pas la signature de Locum, car les deux horloges diffèrent de plusieurs minutes."},
+	{"metadata", "Ce que la plateforme dit d’elle-même ne peut pas servir, ou n’est plus ce qu’elle disait."},
 	{"no_signing_key", "Locum n’a aucune clé pour signer auprès de la plateforme."},
 	{"unreachable", "La plateforme n’a pas pu être jointe."},
 	{"unavailable", "La plateforme est surchargée ou en réparation."},

@@ -17,6 +17,13 @@ type Words struct {
 	Life         Life
 	Diagnosis    Diagnosis
 	Aside        Aside
+	Launch       Launch
+	Chart        Chart
+	Finder       Finder
+	Choose       Choose
+	Services     Services
+	Locked       Locked
+	FHIR         FHIR
 	Session      Session
 	SignIn       SignIn
 	Setup        Setup
@@ -36,6 +43,7 @@ type Words struct {
 	Measures          Table
 	Causes            Table
 	Classes           Table
+	Refusals          Table
 }
 
 // incomparable keeps a struct of sentences from being comparable: the comparison of twenty strings is code that the

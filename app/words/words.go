@@ -175,7 +175,12 @@ func (w *Words) Cause(code string) string {
 }
 
 // Scope says what a scope allows; one that has no words is shown as it is.
-func (w *Words) Scope(scope string) string { return w.Scopes.or(scope) }
+func (w *Words) Scope(scope string) string {
+	if said := w.fhir(scope); said != "" {
+		return said
+	}
+	return w.Scopes.or(scope)
+}
 
 // Class names an endpoint class of a rate budget.
 func (w *Words) Class(v string) string { return w.Classes.or(v) }

@@ -16,7 +16,8 @@ var problemCodes = []shared.Code{
 	shared.CodeUnsupportedMedia, shared.CodeBudgetSpent, shared.CodeTooManyAttempts, shared.CodeInternal,
 	shared.CodePlatformBadAnswer, shared.CodeOutcomeUnknown, shared.CodePlatformUnavailable, shared.CodeReconnectNeeded,
 	shared.CodePlatformConfig, shared.CodeStorage, shared.CodeAudit, shared.CodeInvalidClinic, shared.CodeUnknownPlatform,
-	shared.CodeInvalidState, shared.CodeTooManyFlows, shared.CodeCredentials,
+	shared.CodeInvalidState, shared.CodeTooManyFlows, shared.CodeCredentials, shared.CodeCallRefused, shared.CodeWrongPatient,
+	shared.CodeLaunchUnknown,
 	words.CodeOffline, words.CodeCrashed, words.CodeUpstreamRefused, words.CodeUpstreamMissing, words.CodeUpstreamInvalid,
 	words.CodeWrongRecord, words.CodeNewVersion,
 }

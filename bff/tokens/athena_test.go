@@ -17,13 +17,16 @@ import (
 
 const (
 	athena = "athena"
+	smart  = "smart"
 	noor   = "noor@example.test" // another practitioner of robin's practice
 	abroad = "alex@example.test" // one of another practice
 )
 
-// ehr is a bench at the sandbox's athenahealth: one practice, its people, and the EHR that launches Locum.
+// ehr is a bench at the sandbox's athenahealth, or at its other SMART server: one practice, its people, and the EHR that
+// launches Locum.
 type ehr struct {
 	*bench
+	id       string // of the platform
 	face     *sandbox.Face
 	clinic   string // address of the practice
 	patients []sandbox.FacePatient
@@ -32,49 +35,64 @@ type ehr struct {
 // athenaOptions change the platform before it opens, and how the keeper runs.
 type athenaOptions struct {
 	options
-	change func(*platform.AthenaConfig)
+	smart  bool // at the other server, whose endpoints are discovered
+	change func(*platform.AppConfig)
 	app    func(*sandbox.App)
+	signer func(id string) (oauth.SigningKey, error)
 }
 
 func newEHR(t testing.TB, o athenaOptions) *ehr {
 	t.Helper()
+	id := athena
+	if o.smart {
+		id = smart
+	}
 	app := sandbox.App{
-		ID: clientID, RedirectURIs: []string{publicURL + "/connect/" + athena + "/callback"}, LaunchURL: publicURL + "/connect/" + athena + "/launch",
+		ID: clientID, RedirectURIs: []string{publicURL + "/connect/" + id + "/callback"}, LaunchURL: publicURL + "/connect/" + id + "/launch",
 	}
 	if o.app != nil {
 		o.app(&app)
 	}
-	s, err := sandbox.InProcess(sandbox.Options{Athena: &sandbox.FaceOptions{Apps: []sandbox.App{app}}})
+	both := sandbox.Options{}
+	if both.Athena = (&sandbox.FaceOptions{Apps: []sandbox.App{app}}); o.smart {
+		both.Athena, both.SMART = nil, both.Athena
+	}
+	s, err := sandbox.InProcess(both)
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
 	face := s.Athena()
+	if o.smart {
+		face = s.SMART()
+	}
 	dir := t.TempDir()
 	must(t, vault.CreateKeyFile(filepath.Join(dir, "master.key")))
 	key, err := vault.ReadKeyFile(filepath.Join(dir, "master.key"))
 	must(t, err)
-	b := &bench{t: t, sandbox: s, dir: dir, key: key, options: o.options}
+	b := &bench{t: t, sandbox: s, dir: dir, key: key, options: o.options, signer: o.signer}
 	b.setSecret(face.Apps()[0].Secret)
-	config := platform.AthenaConfig{
-		AppConfig: platform.AppConfig{ID: athena, ClientID: clientID, PublicURL: publicURL, Refresh: o.refresh},
-		Base:      face.Origin(), Issuer: face.Issuer(), Practices: []platform.Practice{{ID: sandbox.Practice, Name: "The practice"}},
-	}
+	config := platform.AppConfig{ID: id, ClientID: clientID, PublicURL: publicURL, Refresh: o.refresh}
 	if o.change != nil {
 		o.change(&config)
 	}
 	b.made = func() []*platform.Platform {
-		p, err := platform.Athena(config)
+		p, err := platform.SMART(platform.SMARTConfig{AppConfig: config, FHIRBase: face.FHIRBase()})
+		if !o.smart {
+			p, err = platform.Athena(platform.AthenaConfig{
+				AppConfig: config, Base: face.Origin(), Issuer: face.Issuer(), Practices: []platform.Practice{{ID: sandbox.Practice, Name: "The practice"}},
+			})
+		}
 		must(t, err)
 		return []*platform.Platform{p}
 	}
 	b.register()
 	b.open()
 	t.Cleanup(b.close)
-	return &ehr{b, face, b.made()[0].Clinics[0].URL, face.Patients()}
+	return &ehr{b, id, face, b.made()[0].Clinics[0].URL, face.Patients()}
 }
 
 func (e *ehr) live() *platform.Live {
 	e.t.Helper()
-	live, err := e.platforms.Get(athena)
+	live, err := e.platforms.Get(e.id)
 	must(e.t, err)
 	return live
 }
@@ -82,9 +100,10 @@ func (e *ehr) live() *platform.Live {
 // approve walks an authorization to its code: by whom, for which patient where one is chosen, and with which launch value.
 func (e *ehr) approve(practitioner, login, patient, launch string, change func(*vault.Attempt)) tokens.Redemption {
 	e.t.Helper()
+	must(e.t, e.platforms.Discover(context.Background(), e.id))
 	live, nonce := e.live(), "a-nonce-of-this-test"
 	a := vault.Attempt{
-		State: "state", Platform: athena, Clinic: e.clinic, Practitioner: practitioner, Session: "session",
+		State: "state", Platform: e.id, Clinic: e.clinic, Practitioner: practitioner, Session: "session",
 		Verifier: oauth.NewVerifier(), Nonce: secret.New(nonce), Scopes: live.RequestScopes(nil), Launch: secret.New(launch),
 	}
 	if launch != "" {

@@ -45,6 +45,7 @@ type bench struct {
 	platforms *platform.Registry
 	options   options
 	made      func() []*platform.Platform // what is configured, made anew
+	signer    func(id string) (oauth.SigningKey, error)
 	keeper    *tokens.Keeper
 	browser   *sandbox.Browser // of every authorization from now on; nil: a new one for each
 }
@@ -89,8 +90,9 @@ func newBench(t testing.TB, o options) *bench {
 func (b *bench) register() {
 	b.t.Helper()
 	var err error
-	b.platforms, err = platform.NewRegistry(b.made(),
-		platform.Sources{Secret: func(string) (secret.String, error) { return *b.secret.Load(), nil }}, b.sandbox.Dial)
+	b.platforms, err = platform.NewRegistry(b.made(), platform.Sources{
+		Secret: func(string) (secret.String, error) { return *b.secret.Load(), nil }, Key: b.signer,
+	}, b.sandbox.Dial)
 	must(b.t, err)
 	b.t.Cleanup(b.platforms.Close)
 }

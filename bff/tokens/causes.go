@@ -38,6 +38,7 @@ const (
 	SettingStorage      = "storage"   // the disk
 	SettingAuth         = "auth.method"
 	SettingAudience     = "auth.audience" // of assertions; then the keys that the platform knows, and the clock
+	SettingMetadata     = "fhir_base"     // and issuer: where the server's metadata stands, and whose it is
 	SettingKeys         = "keys"          // `locum keys create PLATFORM`
 	SettingPolicy       = "policy"        // scopes, client id and auth of the platform's block: what the app is registered for
 	SettingClock        = "clock"         // of this machine
@@ -86,6 +87,7 @@ var remedies = map[string]Remedy{
 	CausePosted:         {Next: tell(SettingAuth), By: ByOperator},     // athenahealth guide, Troubleshooting: it must be Basic
 	CauseAssertion:      {Next: tell(SettingAudience), By: ByOperator}, // RFC 7523 §3.2: its aud, its key, or its dates
 	CauseClock:          {Next: tell(SettingClock), By: ByOperator},    // RFC 7523 §3, point 4
+	CauseMetadata:       {Next: tell(SettingMetadata), By: ByOperator}, // SMART App Launch 2.2, Conformance
 	CauseNoKey:          {Next: tell(SettingKeys), By: ByOperator},
 	CauseUnknownSystem:  {Next: tell(SettingPlatforms), By: ByOperator}, // the configuration lost its block
 

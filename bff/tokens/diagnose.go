@@ -93,6 +93,9 @@ func (d Diagnosis) told() string {
 // question asks about both tokens of the record.
 func (k *Keeper) question(ctx context.Context, live *platform.Live, c vault.Connection) Diagnosis {
 	d := Diagnosis{Asked: time.Now(), Reachable: true, Clock: live.OAuth.ClockOffset(), Kind: k.Rotation(live.ID).Kind}
+	if err := k.reach(live); err != nil {
+		d.Reachable, d.Code = false, err.Code
+	}
 	refresh, found := k.half(ctx, live, &d, c.Refresh, "refresh_token")
 	d.Refresh, d.SameLogin = refresh, refresh.Found == ProbeActive && (found.SID == "" || found.SID == c.SID)
 	d.Access, _ = k.half(ctx, live, &d, c.Access, "access_token")

@@ -110,6 +110,7 @@ const (
 	CausePosted          = "secret_posted"     // the secret was posted where only Basic works
 	CauseAssertion       = "assertion_refused" // the signed assertion does not authenticate Locum
 	CauseClock           = "clock_off"         // the same, and the two clocks are minutes apart
+	CauseMetadata        = "metadata"          // what the server says of itself is not usable, or contradicts what it said before
 	CauseNoKey           = "no_signing_key"    // there is nothing to sign an assertion with
 	CauseUnreachable     = "unreachable"       // nothing was sent
 	CauseUnavailable     = "unavailable"       // 429, 503 or another refusal that says nothing about the token

@@ -256,7 +256,7 @@ func TestNinetyDays(t *testing.T) {
 		})
 	})
 	t.Run("as it is configured", func(t *testing.T) {
-		e := newEHR(t, athenaOptions{change: func(c *platform.AthenaConfig) { c.Refresh.Window = 30 * day }})
+		e := newEHR(t, athenaOptions{change: func(c *platform.AppConfig) { c.Refresh.Window = 30 * day }})
 		if view := e.view("p1", e.join("p1", robin, nil)); view.KeptFor.Round(time.Hour) != 30*day {
 			t.Errorf("kept for %v", view.KeptFor)
 		}

@@ -294,11 +294,18 @@ func TestT053InvalidScope(t *testing.T) {
 		})
 		e.openKeeper()
 		misconfigured := false
-		for range 3660 {
-			pass(time.Second)
+		pass(53 * time.Minute)
+		for range 2400 {
+			pass(50 * time.Millisecond)
 			view := e.view("p1", id)
-			misconfigured = misconfigured || view.State == tokens.StateMisconfigured && view.Cause == tokens.CauseInvalidScope
 			wantState(t, e.view("p2", other), tokens.StateConnected, "")
+			if !misconfigured && view.State == tokens.StateMisconfigured && view.Cause == tokens.CauseInvalidScope {
+				misconfigured = true
+				began := time.Now()
+				if _, err := e.keeper.Refused(context.Background(), e.fresh("p2", other)); err != nil || time.Since(began) > 0 {
+					t.Errorf("another connection's refresh took %v, %v", time.Since(began), err)
+				}
+			}
 		}
 		c := e.record(id)
 		wantState(t, e.view("p1", id), tokens.StateConnected, "")
@@ -356,7 +363,7 @@ func TestRefusalsOfAthena(t *testing.T) {
 			return e.sandbox.Calm
 		}, tokens.CausePolicy, "tell_operator:policy"},
 		{"T051 posted secret", athenaOptions{
-			change: func(c *platform.AthenaConfig) { c.Auth.Method = oauth.AuthPost },
+			change: func(c *platform.AppConfig) { c.Auth.Method = oauth.AuthPost },
 			app:    func(a *sandbox.App) { a.Auth = "client_secret_post" },
 		}, func(e *ehr) func() {
 			app := e.face.Apps()[0]

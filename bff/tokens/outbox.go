@@ -172,10 +172,17 @@ func (k *Keeper) attempt(id string, told bool) (ending, reason string) {
 	p := progress{left: true, code: NotRevokedExpired, ending: EndedExpires}
 	if r.Tries == 0 || now.Before(r.GiveUpAt) {
 		live, err := k.platforms.Get(r.Platform)
+		var away *Error
 		if err == nil {
-			p = k.giveBack(live, &r, told)
-		} else {
+			away = k.reach(live)
+		}
+		switch {
+		case err != nil:
 			p.code, p.ending = CauseUnknownSystem, EndedPending
+		case away != nil:
+			p.code, p.ending = away.Code, EndedPending
+		default:
+			p = k.giveBack(live, &r, told)
 		}
 	}
 	k.settleErrand(before, r, p)

@@ -99,6 +99,9 @@ func (k *Keeper) exchange(ctx context.Context, live *platform.Live, r Redemption
 		State: statePending, Phase: phaseAnswered, Requested: a.Scopes, Launch: vault.LaunchContext{Kind: a.Kind},
 		Attempt: vault.RefreshAttempt{ID: rand.Text(), SentAt: time.Now(), Node: k.node},
 	}
+	if err := k.reach(live); err != nil {
+		return pending, oauth.Answer{}, err
+	}
 	heard, err := k.admitCode(live)
 	if err != nil {
 		return pending, oauth.Answer{}, err
@@ -128,7 +131,7 @@ func (k *Keeper) examine(ctx context.Context, live *platform.Live, c vault.Conne
 	if err != nil {
 		return c, refusal(live, err)
 	}
-	if (live.OpenID || live.Opaque) && token.ID.Empty() { // asked for, so it must come (OpenID Connect Core §3.1.3.3)
+	if live.OpenID && token.ID.Empty() { // asked for, so it must come (OpenID Connect Core §3.1.3.3)
 		return c, &Error{Kind: BadToken, Code: CauseBadToken, Err: errors.New("no id_token in the answer")}
 	}
 	ctx, cancel := context.WithTimeout(ctx, wireDeadline)

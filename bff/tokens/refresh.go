@@ -45,6 +45,11 @@ func (k *Keeper) refresh(h *held, why reason) error {
 	if err != nil {
 		return k.failed(h, c, verdict{kind: Misconfigured, cause: CauseUnknownSystem, phase: c.Phase}, err)
 	}
+	if waiting || !c.Refresh.Empty() {
+		if err := k.reach(live); err != nil {
+			return k.failed(h, c, verdict{kind: err.Kind, cause: err.Code, phase: c.Phase}, err)
+		}
+	}
 	if why.probe != "" && !waiting {
 		return k.look(h, c, live, why)
 	}
