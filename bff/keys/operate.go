@@ -213,11 +213,9 @@ func (s *Store) Rotate(t Target, bits int, signIn *time.Duration) (Status, error
 		if signIn != nil {
 			begin = now.now.Add(*signIn)
 		}
-		if begin.Before(now.now) {
-			begin = now.now
-		}
-		successor.record.SignsFrom = begin
 		leaving := now.entries[at].record
+		begin = latest(begin, now.now, leaving.SignsFrom.Add(time.Nanosecond)) // two that begin together have no order
+		successor.record.SignsFrom = begin
 		leaving.RetireAt = begin.Add(now.overlap())
 		now.put = append(now.put, successor.record, leaving)
 		chosen = Status{Key: successor.key(), State: StateNext}
@@ -227,6 +225,15 @@ func (s *Store) Rotate(t Target, bits int, signIn *time.Duration) (Status, error
 		return nil
 	})
 	return chosen, err
+}
+
+func latest(t time.Time, others ...time.Time) time.Time {
+	for _, other := range others {
+		if other.After(t) {
+			t = other
+		}
+	}
+	return t
 }
 
 // successor is the key that a rotation leads to.
@@ -302,6 +309,9 @@ func (s *set) handOver(i int, atOnce bool) error {
 			ErrSoon, heir.ID, ready.Format(time.RFC3339))
 	}
 	heir.SignsFrom = s.now
+	if !atOnce {
+		heir.SignsFrom = latest(s.now, s.entries[i].record.SignsFrom.Add(time.Nanosecond))
+	}
 	s.put = append(s.put, heir)
 	return nil
 }

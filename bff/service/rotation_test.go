@@ -134,13 +134,14 @@ func TestT029RotationNeverFailsARequest(t *testing.T) {
 func TestT029HurryIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, _ := byKeys(t, 15*time.Minute)
+		b.faces["smart"].SetLifetimes(0, 5*time.Minute, 0)
 		b.fresh("smart")
 		now := time.Duration(0)
 		if _, err := b.keys.Rotate(keys.Target{Platform: "smart", Service: true}, 0, &now); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(6 * time.Minute)
-		if err := b.failing("smart"); err.Code != tokens.CauseAssertion {
+		if err := b.failing("smart"); err.Code != tokens.CauseAssertion { // its copy has the first key alone
 			t.Errorf("%v", err)
 		}
 		b.wantState("smart", tokens.StateMisconfigured, tokens.CauseAssertion, "tell_operator:auth.audience")
