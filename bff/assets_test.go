@@ -24,7 +24,7 @@ var (
 func TestPagesInBothLanguages(t *testing.T) {
 	b := open(t, nil)
 	for _, page := range shared.Pages {
-		path := strings.NewReplacer("{connection}", "c-1", "{patient}", "p-1").Replace(page.Pattern)
+		path := strings.NewReplacer("{connection}", "c-1", "{patient}", "p-1", "{launch}", "l-1").Replace(page.Pattern)
 		for _, lang := range words.Languages {
 			a := b.get(path, [2]string{"Accept-Language", lang + "-CA,de;q=0.5"})
 			if a.status != http.StatusOK || !bytes.Contains(a.body, []byte(`<html lang="`+lang+`">`)) || !strings.Contains(a.header.Get("Vary"), "Accept-Language") {
@@ -35,7 +35,7 @@ func TestPagesInBothLanguages(t *testing.T) {
 					t.Errorf("%s loads %s", path, address[1])
 				}
 			}
-			for _, never := range []string{"c-1", "p-1", "githubusercontent", "og:url", "manifest", " style=", "<script>", "onclick", " aria-hidden ", " aria-hidden>"} {
+			for _, never := range []string{"c-1", "p-1", "l-1", "githubusercontent", "og:url", "manifest", " style=", "<script>", "onclick", " aria-hidden ", " aria-hidden>"} {
 				if bytes.Contains(a.body, []byte(never)) {
 					t.Errorf("%s in %s holds %s", path, lang, never)
 				}
@@ -137,7 +137,7 @@ func TestT005TheBundleHoldsNoConfiguration(t *testing.T) {
 		if r[0] != http.MethodGet || strings.HasPrefix(r[1], "/api/") || strings.HasPrefix(r[1], "/proxy/") || strings.HasPrefix(r[1], "/connect/") {
 			continue
 		}
-		body := string(b.get(strings.NewReplacer("{connection}", "x", "{patient}", "x").Replace(r[1])).body)
+		body := string(b.get(strings.NewReplacer("{connection}", "x", "{patient}", "x", "{launch}", "x").Replace(r[1])).body)
 		for _, secret := range secrets {
 			if strings.Contains(body, secret) {
 				t.Errorf("%s holds %q", r[1], short(secret))

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"locum/bff"
 	"locum/bff/config"
@@ -193,4 +194,14 @@ func living(face *sandbox.Face) (n int) {
 		}
 	}
 	return n
+}
+
+// eventually waits until what is said holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+	}
 }

@@ -34,7 +34,7 @@ func TestT004NoRouteReturnsTokenMaterial(t *testing.T) {
 	patient := firstPatient(t, one, id)
 	for _, who := range []browser{{bench: b}, two, one} { // the owner last: it disconnects
 		for _, r := range b.server.Routes() {
-			method, path := r[0], strings.NewReplacer("{connection}", id, "{platform}", "jane", "{patient}", patient,
+			method, path := r[0], strings.NewReplacer("{connection}", id, "{platform}", "jane", "{patient}", patient, "{launch}", clientState(), "{ticket}", clientState(),
 				"*", "api/2026-01-01/patients/"+patient).Replace(r[1])
 			if path == shared.PathSignOut {
 				continue // below
@@ -180,7 +180,7 @@ func TestT091ReadingChangesNothing(t *testing.T) {
 	id := one.connect("jane", 0, "robin@example.test")
 	before := b.vaultSum()
 	for _, r := range b.server.Routes() {
-		path := strings.NewReplacer("{connection}", id, "{platform}", "jane", "{patient}", "x", "*", "api/2026-01-01/patients").Replace(r[1])
+		path := strings.NewReplacer("{connection}", id, "{platform}", "jane", "{patient}", "x", "{launch}", clientState(), "{ticket}", clientState(), "*", "api/2026-01-01/patients").Replace(r[1])
 		switch r[0] {
 		case http.MethodGet:
 			one.read(path)
@@ -244,7 +244,7 @@ func TestT089WhatThePageDoesIsNoActivity(t *testing.T) {
 		return at
 	}
 	for _, r := range b.server.Routes() {
-		path := strings.NewReplacer("{connection}", id, "{platform}", "jane", "{patient}", "x", "*", "api/2026-01-01/patients").Replace(r[1])
+		path := strings.NewReplacer("{connection}", id, "{platform}", "jane", "{patient}", "x", "{launch}", clientState(), "{ticket}", clientState(), "*", "api/2026-01-01/patients").Replace(r[1])
 		before := active()
 		switch {
 		case r[0] == http.MethodGet:
