@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"net/url"
+	"strings"
 
 	"locum/shared"
 )
@@ -30,11 +31,17 @@ func (p *page) authorize(connection string, scopes []string) {
 		p.authorizeAside(connection, scopes)
 		return
 	}
+	if framed() {
+		p.departBeside(func() (attempt, error) { return p.beginFor(connection, scopes) },
+			func(a attempt, err error) { p.failedWith(err, again) })
+		return
+	}
 	async(p, func() (attempt, error) { return p.beginFor(connection, scopes) },
 		func(a attempt, err error) { p.depart(a, err, again) })
 }
 
 // attempt is an authorization that Locum has prepared: where the browser goes, and the browser's own value of it.
+// Inside a frame it is an address of our own that a window begins at.
 type attempt struct{ url, value string }
 
 // beginFor asks for an attempt that reconnects or widens a connection and leads back here. It blocks.
@@ -55,10 +62,41 @@ func (p *page) begin(r shared.ConnectRequest) (attempt, error) {
 	if err != nil {
 		return attempt{}, err
 	}
-	if !safeAuthorizationURL(answer.AuthorizationURL) {
-		return attempt{}, failWith(shared.CodePlatformBadAnswer)
+	return attemptOf(answer, r.ClientState)
+}
+
+// attemptOf takes an answer's address, if it is one to go to.
+func attemptOf(answer shared.ConnectAnswer, value string) (attempt, error) {
+	switch ticket, ours := strings.CutPrefix(answer.TicketURL, shared.PathTicket+"/"); {
+	case ours && shared.ValidID(ticket):
+		return attempt{answer.TicketURL, value}, nil
+	case safeAuthorizationURL(answer.AuthorizationURL):
+		return attempt{answer.AuthorizationURL, value}, nil
 	}
-	return attempt{answer.AuthorizationURL, r.ClientState}, nil
+	return attempt{}, failWith(shared.CodePlatformBadAnswer)
+}
+
+// departBeside sends the practitioner to a platform in a window of its own, since the EHR's frame neither shows it nor may
+// leave. The window is opened in the click itself; where the browser does not let it, the outcome page offers a link. refused
+// is told why nothing began.
+func (p *page) departBeside(begin func() (attempt, error), refused func(attempt, error)) {
+	window := openAside()
+	async(p, begin, func(a attempt, err error) {
+		if err != nil {
+			window.close()
+			refused(a, err)
+			return
+		}
+		keep(attemptKey, a.value)
+		forget(asideKey)
+		p.shell.ticket = ""
+		if !window.lead(a.url) {
+			p.shell.ticket = a.url
+		}
+		if path, ok := shared.PagePath(shared.PageOutcome, nil); ok {
+			turnTo(path)
+		}
+	})
 }
 
 // depart keeps the attempt's value in this tab and leaves for the platform, or says why not.

@@ -27,9 +27,17 @@ func neverRestored()           {}
 func visible() bool            { return true }
 func reload()                  {}
 func report(string)            {}
+func framed() bool             { return false }
+func unhide()                  {}
+func tick(string)              {}
+func style(map[string]string)  {}
+func unstyle()                 {}
+
+func listenToParent(func(origin, event, patient string)) {}
 
 type otherTab struct{}
 
 func openAside() otherTab          { return otherTab{} }
 func (otherTab) send(attempt) bool { return false }
+func (otherTab) lead(string) bool  { return false }
 func (otherTab) close()            {}

@@ -84,6 +84,65 @@ func (t otherTab) close() {
 	}
 }
 
+// lead turns an empty tab of this page to an address, and cuts the tie between the two; false where there is no tab.
+func (t otherTab) lead(url string) (led bool) {
+	defer func() {
+		if recover() != nil {
+			led = false
+		}
+	}()
+	if !t.window.Truthy() || t.window.Get("closed").Truthy() {
+		return false
+	}
+	t.window.Set("opener", nil)
+	t.window.Get("location").Call("replace", url)
+	return true
+}
+
+// framed says whether this page runs inside another.
+func framed() bool { return !js.Global().Get("parent").Equal(js.Global()) }
+
+// listenToParent hears the page around this one, and nobody else: its origin, the event that it names, and the patient. Who
+// may be believed is for the caller to say.
+func listenToParent(heard func(origin, event, patient string)) {
+	if !framed() {
+		return
+	}
+	plain := func(v js.Value) string {
+		switch v.Type() {
+		case js.TypeString:
+			return clip(v.String(), 200)
+		case js.TypeNumber:
+			return js.Global().Call("String", v).String()
+		}
+		return ""
+	}
+	handler := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		e := args[0]
+		if data := e.Get("data"); e.Get("source").Equal(js.Global().Get("parent")) && data.Type() == js.TypeObject {
+			heard(e.Get("origin").String(), plain(data.Get("event")), plain(data.Get("updatedPatient")))
+		}
+		return nil
+	})
+	js.Global().Call("addEventListener", "message", handler)
+}
+
+// unhide shows the document again.
+func unhide() { js.Global().Get("document").Get("body").Set("hidden", false) }
+
+// style sets CSS custom properties of the document; unstyle takes away those that were set.
+func style(values map[string]string) {
+	for name, value := range values {
+		js.Global().Get("document").Get("documentElement").Get("style").Call("setProperty", name, value)
+	}
+}
+
+func unstyle() {
+	if root := js.Global().Get("document").Get("documentElement"); root.Call("hasAttribute", "style").Bool() {
+		root.Call("removeAttribute", "style")
+	}
+}
+
 // closeSelf closes this tab, where the browser lets a page do so.
 func closeSelf() { js.Global().Call("close") }
 
@@ -124,6 +183,13 @@ func fieldValue(id string) string {
 func setField(id, value string) {
 	if e := js.Global().Get("document").Call("getElementById", id); e.Truthy() {
 		e.Set("value", value)
+	}
+}
+
+// tick chooses a radio button, if it is there.
+func tick(id string) {
+	if e := js.Global().Get("document").Call("getElementById", id); e.Truthy() {
+		e.Set("checked", true)
 	}
 }
 

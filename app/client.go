@@ -55,6 +55,15 @@ func failWith(code shared.Code) *failure { return &failure{Problem: shared.Probl
 
 // call sends in as JSON (nil: no body) and reads the answer into out (nil: ignored).
 func (c *client) call(method, path string, in, out any) (response, error) {
+	answer, err := c.ask(method, path, in, out)
+	if err != nil && failed(err).Code == shared.CodeSignedOut && c.signedOut != nil {
+		c.signedOut()
+	}
+	return answer, err
+}
+
+// ask is call for pages that need nobody signed in: that nobody is, is an answer like others there.
+func (c *client) ask(method, path string, in, out any) (response, error) {
 	r := request{method: method, path: path}
 	if in != nil {
 		body, err := json.Marshal(in)
@@ -71,11 +80,7 @@ func (c *client) call(method, path string, in, out any) (response, error) {
 		c.build(answer.build)
 	}
 	if answer.status >= 400 {
-		f := readFailure(answer)
-		if f.Code == shared.CodeSignedOut && c.signedOut != nil {
-			c.signedOut()
-		}
-		return answer, f
+		return answer, readFailure(answer)
 	}
 	if out == nil || len(answer.body) == 0 {
 		return answer, nil
@@ -169,6 +174,45 @@ func (c *client) connect(r shared.ConnectRequest) (answer shared.ConnectAnswer, 
 func (c *client) outcome(clientState string) (o shared.Outcome, err error) {
 	_, err = c.call("POST", shared.PathOutcome, shared.OutcomeRequest{ClientState: clientState}, &o)
 	return o, err
+}
+
+// guest reads the session for a page that needs nobody signed in.
+func (c *client) guest() (s shared.Session, err error) {
+	_, err = c.ask("GET", shared.PathSession, nil, &s)
+	return s, err
+}
+
+// launchInfo says who asks to open Locum; nobody needs to be signed in.
+func (c *client) launchInfo(launch string) (info shared.LaunchInfo, err error) {
+	_, err = c.ask("GET", shared.PathLaunch+"/"+launch, nil, &info)
+	return info, err
+}
+
+func (c *client) launch(r shared.LaunchRequest) (answer shared.ConnectAnswer, err error) {
+	_, err = c.ask("POST", shared.PathLaunch, r, &answer)
+	return answer, err
+}
+
+// signIn agrees to be signed in as the practitioner whom the outcome named.
+func (c *client) signIn(clientState, practitioner string) (o shared.Outcome, err error) {
+	_, err = c.ask("POST", shared.PathOutcome, shared.OutcomeRequest{ClientState: clientState, SignIn: practitioner}, &o)
+	return o, err
+}
+
+// link says whether the person at the platform is the practitioner who is signed in here.
+func (c *client) link(clientState string, decline bool) (o shared.Outcome, err error) {
+	_, err = c.ask("POST", shared.PathLaunch+"/link", shared.LinkRequest{ClientState: clientState, Decline: decline}, &o)
+	return o, err
+}
+
+func (c *client) style(connection string) (s shared.Style, err error) {
+	_, err = c.call("GET", shared.PathConnections+"/"+connection+"/style", nil, &s)
+	return s, err
+}
+
+func (c *client) services() (list shared.Services, err error) {
+	_, err = c.call("GET", shared.PathServices, nil, &list)
+	return list, err
 }
 
 func (c *client) connections() (list shared.Connections, err error) {

@@ -23,6 +23,7 @@ type connectState struct {
 	clinic    string
 	complaint string
 	leaving   bool
+	context   string // of a standalone launch: "", "launch/patient", "launch/encounter"
 }
 
 const (
@@ -62,11 +63,12 @@ func (p *connectPage) wanted() int {
 
 // choose takes a platform, and its clinic where it has but one.
 func (p *connectPage) choose(i int) {
-	p.chosen, p.clinic, p.complaint = i, "", ""
+	p.chosen, p.clinic, p.complaint, p.context = i, "", "", ""
 	if i < len(p.platforms) && len(p.platforms[i].Clinics) == 1 {
 		p.clinic = p.platforms[i].Clinics[0].URL
 	}
 	setField(idClinic, p.clinic)
+	p.ctx.Defer(func(ui.Context) { tick(idContext("")) }) // What was ticked by hand for another platform stays so in the document.
 }
 
 // Render draws the page.
@@ -92,7 +94,8 @@ func (p *connectPage) draw() []part {
 		tag("form.card.form[method=post][action=#]@connect-form").
 			on("submit", p.shell, p.submit, "connect").body(
 			p.drawPlatforms(),
-			p.drawClinic(p.platforms[p.chosen]),
+			p.drawWhere(p.platforms[p.chosen]),
+			slot(p.drawContext(p.platforms[p.chosen])),
 			p.drawScopes(p.platforms[p.chosen]),
 			tag("div.form-foot").body(submit, tag("p.quiet").text(w.Safety)),
 		),
@@ -190,7 +193,7 @@ func (p *connectPage) submit(_ ui.Context, e ui.Event) {
 	if p.leaving {
 		return
 	}
-	if clinic := strings.TrimSpace(p.clinic); clinic == "" {
+	if clinic := strings.TrimSpace(p.clinic); clinic == "" && p.platforms[p.chosen].Kind != kindSMART {
 		p.complaint = p.shell.words.Connect.ClinicEmpty
 		focus(idClinic)
 		return
@@ -202,11 +205,18 @@ func (p *connectPage) start() {
 	request := shared.ConnectRequest{
 		Platform: p.platforms[p.chosen].ID, Clinic: address(p.clinic), Context: p.shell.from,
 	}
+	if listed(p.platforms[p.chosen]) {
+		request.Clinic = p.clinic // As it is configured: nobody has typed it.
+	}
+	if p.context != "" {
+		request.Scopes = []string{p.context}
+	}
 	if request.Context.Page == "" {
 		request.Context.Page = shared.PageHome
 	}
 	p.leaving, p.fail, p.complaint = true, nil, ""
-	async(&p.page, func() (attempt, error) { return p.begin(request) }, func(a attempt, err error) {
+	begin := func() (attempt, error) { return p.begin(request) }
+	done := func(a attempt, err error) {
 		if err != nil {
 			p.leaving = false
 		}
@@ -216,7 +226,12 @@ func (p *connectPage) start() {
 			return
 		}
 		p.depart(a, err, p.start)
-	})
+	}
+	if framed() {
+		p.departBeside(begin, done)
+		return
+	}
+	async(&p.page, begin, done)
 }
 
 // address is what was typed, without what a phone's keyboard adds to it: spaces around it and a capital letter. Whether

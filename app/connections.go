@@ -77,7 +77,9 @@ func (p *connectionsPage) draw() []part {
 	return []part{
 		tag("p.lead").text(w.Lead), p.drawFailure(),
 		tag("div.cards.cards-wide@connections").body(cards...),
-		tag("p.more").body(add),
+		tag("p.more").body(add, when(p.shell.session.Administrator, func() part {
+			return tag("a.button.button-quiet[href=/services]@services-link").body(icon(iconKey), tag("span").text(p.shell.words.Services.Link))
+		})),
 	}
 }
 
@@ -95,7 +97,7 @@ func (p *connectionsPage) drawCard(c shared.Connection) part {
 	if c.State != shared.StateConnected {
 		parts = append(parts, tag("p@connection-cause").text(joinWords(state.Text, p.shell.words.Cause(c.Cause))))
 	}
-	parts = append(parts, p.drawForecast(c), p.drawLife(c), p.drawGrants(c), p.drawBudgets(c))
+	parts = append(parts, p.drawForecast(c), p.drawLaunch(c), p.drawLife(c), p.drawGrants(c), p.drawBudgets(c))
 	if p.asking == c.ID {
 		parts = append(parts, p.drawConfirm(c))
 	} else {
@@ -134,7 +136,7 @@ func (p *connectionsPage) drawLife(c shared.Connection) part {
 
 // drawForecast asks for a renewal before the platform ends a connection however it is used.
 func (p *page) drawForecast(c shared.Connection) part {
-	if !soon(c) {
+	if !soon(c) || byEHR(c) {
 		return nil
 	}
 	w, z := p.shell.words.Connections, p.shell.zone("")
@@ -194,14 +196,19 @@ func (p *connectionsPage) drawActions(c shared.Connection) part {
 		return tag("button[type=button]").attr("id", test+"-"+c.ID).class(class).test(test).text(text).on("click", p.shell, do, test, c.ID)
 	}
 	var actions []part
-	if c.State == shared.StateReconnect {
+	switch {
+	case c.State == shared.StateReconnect && byEHR(c):
+		actions = append(actions, tag("p.quiet@connection-relaunch").text(p.shell.words.Chart.Again))
+	case c.State == shared.StateReconnect:
 		actions = append(actions, action("connection-reconnect", "button button-main", w.Reconnect,
 			func(ui.Context, ui.Event) { p.authorize(c.ID, nil) }))
-	} else {
+	case speaksFHIR(c):
+		actions = append(actions, p.drawOpen(c, "button"))
+	default:
 		actions = append(actions,
 			tag("a.button").attr("href", "/schedule/"+c.ID).test("connection-open").text(p.shell.words.Home.OpenSchedule))
 	}
-	if len(c.More) > 0 && c.State == shared.StateConnected {
+	if len(c.More) > 0 && c.State == shared.StateConnected && !byEHR(c) {
 		actions = append(actions, action("connection-allow", "button", w.AllowMore,
 			func(ui.Context, ui.Event) { p.authorize(c.ID, c.More) }))
 	}

@@ -120,7 +120,7 @@ func (n *news) step(now time.Time) time.Duration {
 	if n.hangUp != nil && now.After(n.dead) {
 		n.broken(now, false)
 	}
-	wanted := (n.leads || n.alone && n.browser.visible()) && n.browser.online() && !n.shell.leaving.Load()
+	wanted := (n.leads || n.alone && n.browser.visible()) && n.browser.online() && !n.shell.leaving.Load() && !n.shell.guest.Load()
 	switch {
 	case !wanted:
 		n.drop()

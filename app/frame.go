@@ -27,13 +27,16 @@ func (p *page) frame(title string, content func() []part) (drawn ui.UI) {
 		}
 	}()
 	var body []part
-	if !p.shell.crashed {
+	if !p.shell.crashed && !p.shell.embedded.locked {
 		body = content()
 	}
 	return p.drawn(title, body).element()
 }
 
 func (p *page) drawn(title string, body []part) part {
+	if p.shell.embedded.locked {
+		return p.drawLocked()
+	}
 	parts := []part{tag("h1").attr("id", idTitle).class("page-title").attr("tabindex", "-1").text(title)}
 	if p.shell.crashed {
 		body = []part{p.drawCrash()}
@@ -58,6 +61,9 @@ func (p *page) waiting() bool { return !p.shell.live || p.generation == 0 || p.b
 func (p *page) drawHeader() part {
 	w := p.shell.words.Header
 	name := p.shell.session.Practitioner.Name
+	if p.shell.guest.Load() {
+		return tag("header.header").body(tag("span.brand").body(p.drawMark(), tag("span.brand-name").text(w.Product)))
+	}
 	return tag("header.header").body(
 		tag("button.skip[type=button]").text(w.Skip).on("click", p.shell, p.skip, "skip"),
 		tag("a.brand[href=/]").attr("aria-label", w.Product).body(p.drawMark(), tag("span.brand-name").text(w.Product)),
@@ -121,7 +127,7 @@ func (p *page) drawMark() part {
 // drawClinicBar is the second bar of the pages that show one clinic: its name, its pages, and its request budget.
 func (p *page) drawClinicBar() part {
 	switch p.name {
-	case shared.PageSchedule, shared.PagePatients, shared.PagePatient:
+	case shared.PageSchedule, shared.PagePatients, shared.PagePatient, shared.PageLaunched:
 	default:
 		return nil
 	}
@@ -138,12 +144,24 @@ func (p *page) drawClinicBar() part {
 	return bar.body(
 		name.text(known.Clinic.Name),
 		p.drawState(known),
-		tag("nav.nav").attr("aria-label", known.Clinic.Name).body(
-			p.drawLink("nav-schedule", "/schedule/"+id, w.Schedule, p.name == shared.PageSchedule),
-			p.drawLink("nav-patients", "/patients/"+id, w.Patients, p.name != shared.PageSchedule),
-		),
+		tag("nav.nav").attr("aria-label", known.Clinic.Name).body(p.drawClinicLinks(known)...),
 		p.drawBudget(p.shell.clinic(id)),
 	)
+}
+
+// drawClinicLinks are the pages of a clinic: a FHIR server has no schedule of Jane's, and a launch has one patient.
+func (p *page) drawClinicLinks(c shared.Connection) []part {
+	w := p.shell.words.Header
+	switch {
+	case forOne(c):
+		return []part{p.drawLink("nav-launched", "/launched/"+c.ID, p.shell.words.Chart.Nav, p.name == shared.PageLaunched)}
+	case speaksFHIR(c):
+		return []part{p.drawLink("nav-patients", "/patients/"+c.ID, w.Patients, true)}
+	}
+	return []part{
+		p.drawLink("nav-schedule", "/schedule/"+c.ID, w.Schedule, p.name == shared.PageSchedule),
+		p.drawLink("nav-patients", "/patients/"+c.ID, w.Patients, p.name != shared.PageSchedule),
+	}
 }
 
 // drawState says in the bar what a connection shows, where that is not the ordinary.

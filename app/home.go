@@ -51,7 +51,7 @@ func (p *homePage) renew() {
 	}
 	p.connections = p.shell.knownConnections()
 	for i, c := range p.connections {
-		if g, known := p.glances[c.ID]; i < glancesMost && usable(c) && (!known || g.fail != nil) {
+		if g, known := p.glances[c.ID]; i < glancesMost && usable(c) && !speaksFHIR(c) && (!known || g.fail != nil) {
 			p.glances[c.ID] = glance{}
 			p.look(c)
 		}
@@ -72,7 +72,7 @@ func (p *homePage) load() {
 			}
 			p.loaded, p.connections, p.glances = true, list, map[string]glance{}
 			for i, c := range list {
-				if i < glancesMost && usable(c) {
+				if i < glancesMost && usable(c) && !speaksFHIR(c) {
 					p.look(c)
 				}
 			}
@@ -167,7 +167,10 @@ func (p *homePage) drawClinic(c shared.Connection) part {
 	if c.State == shared.StateReconnect || c.State == shared.StateMisconfigured {
 		say := w.ConnectionState(c.State)
 		step := tag("a.button[href=/connections]@clinic-attention").text(w.Home.Attention)
-		if c.State == shared.StateReconnect {
+		switch {
+		case c.State == shared.StateReconnect && byEHR(c):
+			step = tag("p.quiet@clinic-relaunch").text(w.Chart.Again)
+		case c.State == shared.StateReconnect:
 			step = tag("button.button.button-main[type=button]@clinic-reconnect").text(say.Next).
 				on("click", p.shell, func(ui.Context, ui.Event) { p.authorize(c.ID, nil) }, "clinic-reconnect", c.ID)
 		}
@@ -178,12 +181,38 @@ func (p *homePage) drawClinic(c shared.Connection) part {
 	if c.State == shared.StateDegraded {
 		lines = append(lines, tag("p.quiet@clinic-degraded").body(text(joinWords(w.ConnectionState(c.State).Text, w.Cause(c.Cause))+" "), p.drawWhy(c)))
 	}
+	if speaksFHIR(c) {
+		return tag("article.card@clinic-card").attr("data-connection", c.ID).body(append(lines,
+			p.drawForecast(c), p.drawLaunch(c), tag("div.card-actions").body(p.drawOpen(c, "button button-main")))...)
+	}
 	return tag("article.card@clinic-card").attr("data-connection", c.ID).body(append(lines,
 		p.drawForecast(c), p.drawGlance(p.glances[c.ID]),
 		tag("div.card-actions").body(
 			tag("a.button.button-main").attr("href", "/schedule/"+c.ID).test("open-schedule").body(icon(iconCalendar), tag("span").text(w.Home.OpenSchedule)),
 			tag("a.button").attr("href", "/patients/"+c.ID).test("open-patients").body(icon(iconPeople), tag("span").text(w.Home.OpenPatients)),
 		))...)
+}
+
+// drawOpen leads to the patients of a FHIR server: to the one, or to the search.
+func (p *page) drawOpen(c shared.Connection, class string) part {
+	label := p.shell.words.Chart.FindPatient
+	if forOne(c) {
+		label = p.shell.words.Chart.Open
+	}
+	return tag("a").class(class).attr("href", chartPath(c)).test("open-chart").body(icon(iconPeople), tag("span").text(label))
+}
+
+// drawLaunch says that a connection came of a launch, and when it ends.
+func (p *page) drawLaunch(c shared.Connection) part {
+	if !byEHR(c) {
+		return nil
+	}
+	w, z := p.shell.words.Chart, p.shell.zone("")
+	said := w.ByEHR
+	if c.EndsAt != nil {
+		said = joinWords(said, words.Fill(w.ByEHREnds, "date", z.stamp(*c.EndsAt)))
+	}
+	return tag("p.quiet@connection-launch").text(said)
 }
 
 // drawWhy leads to where a connection's state is explained.

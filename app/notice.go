@@ -22,8 +22,15 @@ func (p *page) explain() part {
 	}
 	w, code := p.shell.words, p.fail.Code
 	say, keeping := w.Problem(code), p.keeping()
+	if reason, ok := w.Refusals.Find(p.fail.Params["reason"]); ok && (code == shared.CodeCallRefused || code == shared.CodePlatformBadAnswer) {
+		say.Text = reason
+	}
 	if keeping {
 		say.Text = w.Aside.KeptText
+	}
+	known, _ := p.shell.knownConnection(p.connectionID())
+	if code == shared.CodeReconnectNeeded && byEHR(known) {
+		say = words.Say{Title: w.Chart.Ended, Text: w.Chart.EndedText}
 	}
 	text := words.Fill(say.Text, "time", span(w, max(0, p.wait())), "scope", w.Scope(p.fail.Params["scope"]))
 	notice := tag("div").class("notice notice-"+tone(code)).attr("role", "alert").test("problem").attr("data-code", string(code)).attr("id", idProblem).attr("tabindex", "-1")
@@ -70,9 +77,14 @@ func (p *page) drawNextStep(say words.Say) part {
 	link := func(href string) part {
 		return tag("a.button@problem-link").attr("href", href).text(say.Next)
 	}
+	if say.Next == "" {
+		return nil
+	}
 	switch p.fail.Code {
 	case shared.CodeReconnectNeeded:
 		return button("reconnect", p.reconnect)
+	case shared.CodeWrongPatient, shared.CodeLaunchUnknown:
+		return link("/")
 	case shared.CodeScopeMissing:
 		return button("allow", p.allow)
 	case shared.CodeNotFound, shared.CodeClinicMismatch, shared.CodeUnsafePath, shared.CodeMethodNotAllowed:

@@ -2,6 +2,7 @@ package app
 
 import (
 	"slices"
+	"time"
 
 	ui "github.com/maxence-charriere/go-app/v10/pkg/app"
 
@@ -19,6 +20,8 @@ type outcomePage struct {
 type outcomeState struct {
 	outcome shared.Outcome
 	beside  bool // this tab was opened for the sign-in alone
+	// answering says that what the person has said is on its way.
+	answering bool
 }
 
 // OnNav empties the page and asks how this tab's attempt has ended.
@@ -33,6 +36,10 @@ func (p *outcomePage) OnNav(ctx ui.Context) {
 func (p *outcomePage) load() {
 	value := kept(attemptKey)
 	if value == "" {
+		if launch, ok := shared.PagePath(shared.PageLaunch, map[string]string{"launch": kept(launchKey)}); ok && !p.query.Has("error") {
+			turnTo(launch) // Somebody has signed in first, as the launch's page offered.
+			return
+		}
 		p.outcome.Code = p.unfound()
 		return
 	}
@@ -53,7 +60,7 @@ func (p *outcomePage) load() {
 // attempt either, if it is of the closed list, else "unknown".
 func (p *outcomePage) unfound() shared.Code {
 	code := shared.Code(p.query.Get("error"))
-	if slices.Contains(shared.OutcomeCodes, code) && code != shared.OutcomeConnected && code != shared.OutcomePending {
+	if slices.Contains(shared.OutcomeCodes, code) && code != shared.OutcomeConnected && code != shared.OutcomePending && !asks(code) {
 		return code
 	}
 	return shared.OutcomeUnknownAttempt
@@ -66,8 +73,12 @@ func (p *outcomePage) ended(o shared.Outcome) {
 		o.Code = p.unfound()
 	}
 	p.outcome, p.shell.from = o, o.Context // Started again, it leads back to the same page.
-	if o.Code != shared.OutcomePending {
+	if o.Code != shared.OutcomePending && !asks(o.Code) {
 		forget(attemptKey)
+		p.shell.ticket = ""
+	}
+	if o.Code == shared.OutcomePending && framed() {
+		p.awaitDue(time.Now().Add(pollEvery), p.load)
 	}
 	if o.Code == shared.OutcomeConnected {
 		p.shell.staleConnections()
@@ -87,6 +98,11 @@ func (p *outcomePage) goBack() {
 		func(c shared.Connection, err error) {
 			if name := c.Clinic.Name; err == nil && name != "" {
 				p.shell.flash = words.Fill(p.shell.words.Session.Connected, "clinic", name)
+			}
+			if path, launched := p.launchedPath(c); launched {
+				p.shell.flash = ""
+				turnTo(path)
+				return
 			}
 			turnTo(p.origin())
 		})
@@ -110,6 +126,10 @@ func (p *outcomePage) draw() []part {
 		return []part{p.drawFailure()}
 	case p.outcome.Code == "":
 		return []part{tag("p.lead.working@outcome-checking").text(w.Result.Checking)}
+	case asks(p.outcome.Code):
+		return []part{p.drawPerson()}
+	case p.outcome.Code == shared.OutcomePending && framed():
+		return []part{p.drawWindow()}
 	}
 	say := w.Outcome(p.outcome.Code)
 	if p.beside {
@@ -128,6 +148,8 @@ func (p *outcomePage) drawSteps(say words.Say) []part {
 	home := tag("a.button.button-quiet@outcome-home[href=/]").text(w.Home)
 	next := tag("a.button.button-main@outcome-next").attr("href", p.nextHref()).text(say.Next)
 	switch p.outcome.Code {
+	case shared.OutcomeLinkedElsewhere:
+		return p.drawElsewhere()
 	case shared.OutcomeConnected:
 		if p.beside {
 			return []part{tag("button.button.button-main[type=button]@outcome-close").text(p.shell.words.Aside.Close).
@@ -139,7 +161,7 @@ func (p *outcomePage) drawSteps(say words.Say) []part {
 		check := tag("button.button[type=button]@outcome-check").text(w.CheckAgain).
 			on("click", p.shell, func(ui.Context, ui.Event) { p.load() }, "outcome-check")
 		return []part{check, next, home}
-	case shared.OutcomeMisconfigured:
+	case shared.OutcomeMisconfigured, shared.OutcomeLaunchRefused:
 		return []part{next}
 	}
 	if origin := p.origin(); origin != "/" {
@@ -154,7 +176,7 @@ func (p *outcomePage) nextHref() string {
 	switch {
 	case p.outcome.Code == shared.OutcomeConnected:
 		return p.origin()
-	case p.outcome.Code == shared.OutcomeMisconfigured:
+	case p.outcome.Code == shared.OutcomeMisconfigured, p.outcome.Code == shared.OutcomeLaunchRefused, p.outcome.Kind == "ehr":
 		return "/"
 	case p.outcome.Connection != "":
 		return "/connections"

@@ -64,9 +64,14 @@ func (p *page) arrive(ctx ui.Context, title string) bool {
 	p.params, p.query = params, at.Query()
 	first := p.shell.page == nil
 	p.shell.page, p.shell.crashed = p, false
-	if p.name != shared.PageConnect && p.name != shared.PageOutcome {
+	if p.name != shared.PageConnect && !p.open() {
 		p.shell.from = p.here()
 	}
+	if p.name == shared.PageLaunch && p.shell.sessionAt.IsZero() {
+		p.shell.guest.Store(true) // until it is known that somebody is signed in
+	}
+	p.shell.embedded.shown, p.shell.embedded.connection = "", p.params["connection"]
+	unstyle()
 	p.say(p.shell.flash)
 	p.shell.flash = ""
 	if p.shell.ending() || time.Since(p.shell.sessionAt) > sessionStale {
@@ -80,6 +85,9 @@ func (p *page) arrive(ctx ui.Context, title string) bool {
 	ctx.Defer(func(ui.Context) { ready(p.name) })
 	return true
 }
+
+// open says whether the page needs nobody signed in.
+func (p *page) open() bool { return p.name == shared.PageLaunch || p.name == shared.PageOutcome }
 
 // OnDismount marks the page as gone; go-app drops the answers that it still awaits.
 func (p *page) OnDismount() { p.mounted = false }

@@ -27,6 +27,7 @@ type patientState struct {
 	opened  string // the category whose entries are shown after one was recorded
 	editing string // the observation whose note is being changed
 	saving  bool
+	chart   chart // where the clinic is a FHIR server
 }
 
 // record is what is loaded of one patient.
@@ -57,6 +58,14 @@ func (p *patientPage) OnNav(ctx ui.Context) {
 func (p *patientPage) load() {
 	connection, id := p.connectionID(), p.params["patient"]
 	async(&p.page, func() (record, error) { return p.shell.loadRecord(connection, id) }, func(r record, err error) {
+		if err == nil && speaksFHIR(r.connection) {
+			p.openChart(&p.chart, r.connection, id, func(err error) {
+				if err != nil {
+					p.failedWith(err, p.load)
+				}
+			})
+			return
+		}
 		if err != nil {
 			p.failedWith(err, p.load)
 			return
@@ -73,6 +82,9 @@ func (p *patientPage) load() {
 func (s *shell) loadRecord(connection, id string) (r record, err error) {
 	if r.connection, err = s.connection(connection); err != nil {
 		return r, err
+	}
+	if speaksFHIR(r.connection) {
+		return r, nil
 	}
 	clinic := s.clinic(connection)
 	err = together(s,
@@ -133,6 +145,9 @@ func (p *patientPage) Render() ui.UI {
 }
 
 func (p *patientPage) draw() []part {
+	if p.chart.known {
+		return p.drawChart(&p.chart)
+	}
 	if !p.loaded {
 		if p.fail != nil {
 			return []part{p.drawFailure()}

@@ -27,6 +27,7 @@ type patientsState struct {
 	typed  int    // counts keystrokes: an answer to an older one is dropped
 	pager  pager
 	list   listing[patient]
+	finder finder // where the clinic is a FHIR server
 }
 
 // pager remembers the cursors of the pages before: Jane's lists know the way forward only.
@@ -92,11 +93,12 @@ func (p *patientsPage) load() {
 	p.shell.place = place{p.connectionID(), p.text, p.pager}
 	id, text, cursor, typed := p.connectionID(), p.text, p.pager.cursor(), p.typed
 	type answer struct {
-		list listing[patient]
-		zone zone
+		list       listing[patient]
+		zone       zone
+		connection shared.Connection
 	}
 	async(&p.page, func() (a answer, err error) {
-		if _, err = p.shell.connection(id); err != nil {
+		if a.connection, err = p.shell.connection(id); err != nil || speaksFHIR(a.connection) {
 			return a, err
 		}
 		clinic := p.shell.clinic(id)
@@ -120,6 +122,7 @@ func (p *patientsPage) load() {
 			return
 		}
 		p.loaded, p.list, p.zone = true, a.list, a.zone
+		p.finder.on, p.finder.connection = speaksFHIR(a.connection), a.connection
 		p.succeeded()
 	})
 }
@@ -159,6 +162,12 @@ func (p *patientsPage) turn(to pager) {
 func (p *patientsPage) Render() ui.UI { return p.frame(p.shell.words.Patients.Title, p.draw) }
 
 func (p *patientsPage) draw() []part {
+	if p.finder.on {
+		return p.drawFinder()
+	}
+	if known, ok := p.shell.knownConnection(p.connectionID()); ok && speaksFHIR(known) {
+		return []part{p.skeletons(1)}
+	}
 	parts := []part{p.drawSearch()}
 	switch {
 	case p.fail != nil:

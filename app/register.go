@@ -58,6 +58,12 @@ func (s *shell) component(name string) ui.Composer {
 		return &lifePage{page: base}
 	case shared.PageOutcome:
 		return &outcomePage{page: base}
+	case shared.PageLaunch:
+		return &launchPage{page: base}
+	case shared.PageLaunched:
+		return &launchedPage{page: base}
+	case shared.PageServices:
+		return &servicesPage{page: base}
 	default:
 		return &homePage{page: base}
 	}

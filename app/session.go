@@ -6,6 +6,7 @@ import (
 	ui "github.com/maxence-charriere/go-app/v10/pkg/app"
 
 	"locum/app/words"
+	"locum/shared"
 )
 
 const (
@@ -24,6 +25,7 @@ func (s *shell) watch() {
 	listen(s.touched, "pointerdown", "keydown")
 	listen(s.seen, "visibilitychange")
 	neverRestored()
+	listenToParent(s.parentSaid)
 	s.news = newNews(s, browserOutside())
 	listen(s.news.look, "visibilitychange", "online", "offline")
 	listen(s.news.leave, "pagehide")
@@ -40,7 +42,7 @@ func (s *shell) watch() {
 
 // touched is a person's real interaction: at most once a minute it is told to the server.
 func (s *shell) touched() {
-	if time.Since(s.activeAt) < activityEvery || s.leaving.Load() {
+	if time.Since(s.activeAt) < activityEvery || s.leaving.Load() || s.guest.Load() {
 		return
 	}
 	s.activeAt = time.Now()
@@ -62,15 +64,32 @@ func (s *shell) seen() {
 
 // askSession reads the session anew, which may be another person's by now. Asking is not activity. It blocks.
 func (s *shell) askSession() {
-	session, err := s.client.session()
+	ask := s.client.session
+	if s.page != nil && s.page.open() {
+		ask = s.client.guest
+	}
+	session, err := ask()
 	if err != nil || s.page == nil {
+		if err != nil && failed(err).Code == shared.CodeSignedOut && s.page != nil && s.page.open() {
+			s.guest.Store(true)
+			s.page.update()
+		}
 		return
 	}
 	if before := s.session.Practitioner.ID; before != "" && before != session.Practitioner.ID {
 		s.replaced()
 		return
 	}
-	s.page.dispatch(func() { s.session, s.sessionAt = session, time.Now() })
+	s.page.dispatch(func() { s.known(session) })
+}
+
+// known takes up who is signed in. It belongs on the UI goroutine.
+func (s *shell) known(session shared.Session) {
+	s.session, s.sessionAt = session, time.Now()
+	if s.guest.Swap(false) && s.news != nil {
+		s.news.look()
+	}
+	s.embedded.framed(s, session.Frame)
 }
 
 // remaining is how long the session lasts without activity.

@@ -36,6 +36,9 @@ type shell struct {
 	outdated     bool
 	leaving      atomic.Bool // the document is about to go
 	signingOut   bool        // the form has been sent: the browser leaves by itself
+	guest        atomic.Bool // nobody is signed in, on a page that needs nobody
+	ticket       string      // where a window of its own would lead, when the browser has not let the page open one
+	embedded     embedded    // what the EHR around this page has said
 	watching     bool
 	news         *news // nil until it is watched
 

@@ -37,6 +37,9 @@ var Pages = []Page{
 	{PageConnect, "/connections/new", "/connections/new"},
 	{PageOutcome, "/connections/outcome", "/connections/outcome"},
 	{PageLife, "/connections/{connection}/life", "/connections/x/life"},
+	{PageLaunch, "/launch/{launch}", "/launch/x"},
+	{PageLaunched, "/launched/{connection}", "/launched/x"},
+	{PageServices, "/services", "/services"},
 }
 
 // Paths of Locum's own API and forms. API paths never redirect.
