@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"locum/bff/account"
+	"locum/bff/ask"
 	"locum/bff/audit"
 	"locum/bff/control"
 	"locum/bff/keys"
@@ -49,6 +50,7 @@ func (s *Server) openControl() {
 	var err error
 	s.control, err = control.Listen(s.cfg.DataDir, map[string]control.Handler{
 		CommandKeys: s.commandKeys, CommandSecret: s.commandSecret, CommandAccount: s.commandAccount,
+		ask.Command: s.commandAsk,
 	}, s.log)
 	if err != nil {
 		s.log.Warn("no command reaches this server: stop it for those that change something", "error", err)
@@ -131,8 +133,10 @@ func (s *Server) commandAccount(ctx context.Context, input json.RawMessage, hidd
 func (s *Server) obey(order AccountOrder, password secret.String) error {
 	switch order.Op {
 	case AccountAdd:
-		_, err := s.accounts.Add(order.Login, order.Name, password)
-		return err
+		if _, err := s.accounts.Add(order.Login, order.Name, password); err != nil {
+			return err
+		}
+		return s.removeSetupFile() // nobody needs the code any more
 	case AccountPassword:
 		return s.SetPassword(order.Login, password)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"locum/bff/audit"
 	"locum/bff/oauth"
+	"locum/bff/platform"
 	"locum/bff/throttle"
 	"locum/bff/tokens"
 )
@@ -81,7 +82,7 @@ func (k *Keeper) ask(e *entry) (oauth.Answer, oauth.Token, *tokens.Error) {
 		return oauth.Answer{}, oauth.Token{}, err
 	}
 	if err := k.discover(a); err != nil {
-		return none(&tokens.Error{Kind: tokens.Unavailable, Code: tokens.CauseUnreachable, Err: err})
+		return none(undiscovered(err))
 	}
 	heard, err := k.config.Admit(a.live.ID)
 	if err != nil {
@@ -114,6 +115,15 @@ func (k *Keeper) discover(a *account) error {
 		return a.client.Use(server)
 	}
 	return nil
+}
+
+// undiscovered is why the endpoints are not known: the platform does not answer, or says of itself what cannot be.
+func undiscovered(err error) *tokens.Error {
+	var refused *platform.DiscoveryError
+	if errors.As(err, &refused) && refused.Code != platform.DiscoveryUnreachable {
+		return &tokens.Error{Kind: tokens.Misconfigured, Code: tokens.CauseMetadata, Err: err}
+	}
+	return &tokens.Error{Kind: tokens.Unavailable, Code: tokens.CauseUnreachable, Err: err}
 }
 
 // admission is why the request got no turn. What stands in the way of the connections' own client is not said of this one.
@@ -159,6 +169,8 @@ func fix(a *account, cause string) string {
 		return "compare service.auth.audience of " + id + " and the public keys that the platform has with `locum keys list " + id + " --service`"
 	case tokens.CauseNoKey:
 		return "make a key with `locum keys create " + id + " --service`"
+	case tokens.CauseMetadata:
+		return "compare issuer and fhir_base of " + id + " with the server's metadata document: see locum check --live"
 	case tokens.CauseClock:
 		return "set this machine's clock"
 	case tokens.CauseUnauthorized, tokens.CauseGrantType, tokens.CauseInvalidRequest:

@@ -229,6 +229,31 @@ func TestRefusalsAreExplained(t *testing.T) {
 	}
 }
 
+// TestUndiscovered: a server whose endpoints are to be found out, and which is away, or says of itself what cannot be.
+func TestUndiscovered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, options{})
+		b.sandbox.Fail(b.faces["smart"].At("metadata"), 503, 1000)
+		if err := b.failing("smart"); err.Kind != tokens.Unavailable || err.Code != tokens.CauseUnreachable {
+			t.Errorf("away: %v", err)
+		}
+		b.sandbox.Calm()
+		b.faces["smart"].SetCapabilities("sso-openid-connect")
+		time.Sleep(20 * time.Minute)
+		if err := b.failing("smart"); err.Kind != tokens.Misconfigured || err.Code != tokens.CauseMetadata {
+			t.Errorf("contradictory: %v", err)
+		}
+		b.wantState("smart", tokens.StateMisconfigured, tokens.CauseMetadata, tokens.RemedyOf(tokens.CauseMetadata, 0).Next)
+		if b.requests("smart") != 0 {
+			t.Error("something was sent to it")
+		}
+		b.faces["smart"].SetCapabilities()
+		time.Sleep(20 * time.Minute)
+		b.fresh("smart")
+		b.wantState("smart", tokens.StateConnected, "", tokens.NextNone)
+	})
+}
+
 // trail is the audit trail as it lies on the disk.
 func (b *bench) trail() string {
 	b.t.Helper()
