@@ -36,8 +36,9 @@ var mayImport = map[string]string{
 	"bff/service":  "bff/tokens bff/throttle bff/platform bff/oauth bff/audit bff/secret",
 	"bff/proxy":    "bff/tokens bff/service bff/throttle bff/platform bff/vault bff/audit bff/secret",
 	"bff": "bff/secret bff/throttle bff/audit bff/oauth bff/vault bff/platform bff/account bff/session bff/config bff/tokens " +
-		"bff/connect bff/proxy bff/events bff/keys bff/control bff/service web shared app app/words",
-	"bff/check":  "shared bff/config bff/platform bff/oauth bff/account bff/audit bff/vault bff/secret bff/keys",
+		"bff/connect bff/proxy bff/events bff/keys bff/control bff/service bff/ask web shared app app/words",
+	"bff/check":  "shared bff/config bff/platform bff/oauth bff/account bff/audit bff/vault bff/secret bff/keys bff/ask bff/control",
+	"bff/ask":    "bff/oauth bff/platform bff/tokens bff/secret",
 	"bff/demo":   "bff bff/sandbox bff/account bff/config bff/keys bff/oauth bff/platform bff/secret",
 	"cmd/locum":  "shared bff/config bff bff/check bff/demo bff/account bff/audit bff/vault bff/oauth bff/platform bff/secret bff/tokens bff/keys bff/control",
 	"cmd/wasm":   "app",

@@ -22,7 +22,11 @@ func (c *checker) live(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	for i, p := range c.cfg.Platforms {
-		c.ask(ctx, i, p)
+		if p.Kind == platform.KindJane {
+			c.ask(ctx, i, p)
+		} else {
+			c.askApp(ctx, i, p)
+		}
 	}
 	c.reachPublic(ctx)
 }

@@ -246,6 +246,9 @@ func (p *Platform) scopeFault(scope string) string {
 	if PlainScope(scope) == "launch" {
 		return "leave launch out: it is asked for in an EHR launch and nowhere else"
 	}
+	if s, ok := parseResourceScope(scope); ok && s.level == "system" {
+		return "scopes of level system are for the application itself, which service configures; write user/ or patient/"
+	}
 	if p.KnownScope(scope) {
 		return ""
 	}

@@ -127,6 +127,7 @@ func TestAthenaFaults(t *testing.T) {
 		}},
 		{"cache of seconds", "JWKSCache", func(c *platform.AthenaConfig) { c.JWKSCache = time.Second }},
 		{"launch among scopes", "Scopes", func(c *platform.AthenaConfig) { c.Scopes = []string{"launch", "user/Patient.read"} }},
+		{"a scope of the service", "Scopes", func(c *platform.AthenaConfig) { c.Scopes = []string{"system/Patient.read"} }},
 		{"two scopes in one", "Scopes", func(c *platform.AthenaConfig) { c.Scopes = []string{"user/Patient.rs?a=b user/*.cruds"} }},
 		{"a misspelt scope", "Scopes", func(c *platform.AthenaConfig) { c.Scopes = []string{"user/Patient.sr"} }},
 		{"a type that is not used", "MoreScopes", func(c *platform.AthenaConfig) { c.MoreScopes = []string{"user/Claim.read"} }},

@@ -135,7 +135,7 @@ func (d *discovery) load() error {
 		if err != nil {
 			return fmt.Errorf("read the metadata of %s: %w", d.live.ID, err)
 		}
-		if known, ok := d.live.good(pin); ok && d.live.OAuth.Use(d.live.discovered(known)) == nil {
+		if known, ok := d.live.Believed(pin); ok && d.live.OAuth.Use(d.live.discovered(known)) == nil {
 			d.pin, d.known, d.believe, d.next = pin, known, true, pin.CheckedAt.Add(metadataAge)
 		}
 	}
@@ -143,13 +143,13 @@ func (d *discovery) load() error {
 	return nil
 }
 
-// good says whether a pin is still one for this configuration.
-func (p *Platform) good(pin Pin) (oauth.Metadata, bool) {
+// Believed reads a pin; not ok where it is none for this configuration any more.
+func (p *Platform) Believed(pin Pin) (oauth.Metadata, bool) {
 	if pin.Base != p.FHIRBase || pin.Document == "" || pin.FetchedAt.Before(p.MetadataSince) {
 		return oauth.Metadata{}, false
 	}
 	known, err := oauth.ParseMetadata(pin.Base, []byte(pin.Document))
-	return known, err == nil && p.judge(known) == nil
+	return known, err == nil && p.Accepts(known) == nil
 }
 
 // discovered is the server that a document describes, with what the operator configured of it.
@@ -159,8 +159,9 @@ func (p *Platform) discovered(m oauth.Metadata) oauth.Server {
 	return server
 }
 
-// judge says why a document cannot be this platform's.
-func (p *Platform) judge(m oauth.Metadata) *DiscoveryError {
+// Accepts says why a document cannot be this platform's; nil where it can. Whether it may replace another one is said by
+// oauth.Pinned.
+func (p *Platform) Accepts(m oauth.Metadata) *DiscoveryError {
 	server := m.Server()
 	switch {
 	case server.Issuer == "" || server.JWKS == "" || !m.Can("sso-openid-connect"):
@@ -226,7 +227,7 @@ func (d *discovery) learn(document oauth.Document, err error) *DiscoveryError {
 	if err != nil {
 		return d.live.refused(DiscoveryUnusable, err)
 	}
-	if refusal := d.live.judge(known); refusal != nil {
+	if refusal := d.live.Accepts(known); refusal != nil {
 		return refusal
 	}
 	if d.believe {
