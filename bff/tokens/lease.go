@@ -72,7 +72,10 @@ func (k *Keeper) renewed(ctx context.Context, h *held, why reason) (Lease, error
 		return Lease{}, ended(h.id, cur)
 	}
 	err := k.await(ctx, h, why, cur)
-	cur = h.now.Load()
+	if cur = h.now.Load(); err == nil && cur.renewable && why.needed(cur, time.Now()) { // the flight only asked about the connection
+		err = k.await(ctx, h, why, cur)
+		cur = h.now.Load()
+	}
 	switch {
 	case h.gone.Load():
 		return Lease{}, notFound(h.id)
