@@ -126,6 +126,25 @@ func TestReconnectRefusesAnotherPatient(t *testing.T) {
 	}
 }
 
+// TestDisconnectRevokesItsOwn: the chains of one person are independent of one another, so that one is revoked and the other
+// lives.
+func TestDisconnectRevokesItsOwn(t *testing.T) {
+	e := newEHR(t, athenaOptions{})
+	id, other := e.join("p1", robin, standalone), e.join("p1", robin, nil)
+	before := e.record(id)
+	e.disconnect("p1", id, tokens.EndedRevoked)
+	if e.chains() != 1 {
+		t.Errorf("%d chains live on", e.chains())
+	}
+	found, err := e.live().OAuth.Introspect(context.Background(), before.Refresh, "refresh_token")
+	if err != nil || found.Active {
+		t.Errorf("its refresh token is active: %v, %v", found.Active, err)
+	}
+	if _, err := e.keeper.Refused(context.Background(), e.fresh("p1", other)); err != nil {
+		t.Errorf("the other has ended: %v", err)
+	}
+}
+
 // TestWithoutOfflineAccess: the connection shows its end from the first moment, is not refreshed, ends by itself with a cause
 // that says what to do, and a launched one is swept a day later. No call is needed for any of it.
 func TestWithoutOfflineAccess(t *testing.T) {

@@ -331,7 +331,9 @@ func (e *ehr) refusals() (n int) {
 // TestDiagnosisShowsGrantedScopes: introspection says what was granted, and of an opaque access token whether it is good.
 func TestDiagnosisShowsGrantedScopes(t *testing.T) {
 	e := newEHR(t, athenaOptions{})
-	id := e.join("p1", robin, nil)
+	id := e.join("p1", robin, standalone)
+	_, err := e.keeper.Refused(context.Background(), e.fresh("p1", id)) // the next token is for a part of what was granted
+	must(t, err)
 	d, err := e.keeper.Diagnose(context.Background(), "p1", id)
 	must(t, err)
 	if !slices.Equal(sorted(d.Granted), sorted(e.record(id).Scopes)) || d.Access.Found != tokens.ProbeActive || d.Refresh.Found != tokens.ProbeActive {
