@@ -5,7 +5,10 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"math/big"
+	"net/netip"
+	"net/url"
 	"runtime/metrics"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -176,4 +179,46 @@ func names(list any, kid string, key *rsa.PublicKey) bool {
 		}
 	}
 	return false
+}
+
+// FuzzMetadata: whatever a server says of itself, what is accepted names nothing but plain https or loopback addresses, offers
+// S256 for a second reader, and a client can use it or says why not; and the same document twice is never a move.
+func FuzzMetadata(f *testing.F) {
+	f.Add("https://ehr.test/fhir", described(nil))
+	f.Add("https://ehr.test/fhir/", described(map[string]any{"token_endpoint": "../token", "issuer": nil}))
+	f.Add("https://ehr.test", described(map[string]any{"token_endpoint": "//evil.test:99/token", "end_session_endpoint": "http://localhost/x"}))
+	f.Add("http://127.0.0.1:8080/fhir", described(map[string]any{"jwks_uri": "http://[::1]:1/keys", "capabilities": []string{}}))
+	f.Add("javascript:x", `{"token_endpoint":"javascript:alert(1)"}`)
+	f.Fuzz(func(t *testing.T, base, body string) {
+		m, err := oauth.ParseMetadata(base, []byte(body))
+		if err != nil {
+			if m.Server() != (oauth.Server{}) || len(err.Error()) > 200+len(base) {
+				t.Fatalf("refused, and %+v: %v", m, err)
+			}
+			return
+		}
+		s := m.Server()
+		for _, at := range []string{s.Authorization, s.Token, s.JWKS, s.Revocation, s.Introspection, s.EndSession, s.Issuer} {
+			u, err := url.Parse(at)
+			if err != nil {
+				t.Fatal(err)
+			} else if at == "" {
+				continue
+			}
+			host, _ := netip.ParseAddr(u.Hostname())
+			own := u.Scheme == "http" && (host.IsLoopback() || at == s.EndSession && u.Hostname() == "localhost")
+			if u.Scheme != "https" && !own || strings.ContainsAny(at, "?#@ \r\n") {
+				t.Fatalf("%q is accepted", at)
+			}
+		}
+		var second struct {
+			Methods []string `json:"code_challenge_methods_supported"`
+		}
+		if json.Unmarshal([]byte(body), &second) != nil || !slices.Contains(second.Methods, "S256") {
+			t.Fatalf("S256 for one reader alone: %v", second.Methods)
+		}
+		if err := oauth.Pinned(m, m); err != nil {
+			t.Fatalf("a move from itself: %v", err)
+		}
+	})
 }
