@@ -1,6 +1,7 @@
 package keys_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -14,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/big"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -280,6 +282,13 @@ func TestPrivateHalvesDoNotShow(t *testing.T) {
 	key, err := s.Signer("j")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if err := s.vault.Close(); err != nil {
+		t.Fatal(err)
+	}
+	database, err := os.ReadFile(filepath.Join(s.dir, vault.FileName))
+	if err != nil || bytes.Contains(database, der[len(der)-64:]) || bytes.Contains(database, []byte(stored.Private.Reveal()[:40])) {
+		t.Errorf("the private half is in the file of the vault: %v", err)
 	}
 	inner := fmt.Sprintf("%x", der[len(der)-150:len(der)-110])
 	var log strings.Builder
