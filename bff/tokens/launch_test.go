@@ -145,6 +145,28 @@ func TestDisconnectRevokesItsOwn(t *testing.T) {
 	}
 }
 
+// TestReconnectRevokesTheOldChain: what a new chain has replaced is given back, as nobody holds it any more; the new one lives.
+func TestReconnectRevokesTheOldChain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEHR(t, athenaOptions{})
+		id := e.join("p1", robin, nil)
+		pass(time.Minute)
+		if again := e.join("p1", robin, nil); again != id {
+			t.Errorf("%q and %q", id, again)
+		}
+		pass(time.Minute)
+		if e.chains() != 1 || e.waiting() != 0 {
+			t.Errorf("%d chains live, %d revocations wait", e.chains(), e.waiting())
+		}
+		pass(almost)
+		e.fresh("p1", id)
+		wantState(t, e.view("p1", id), tokens.StateConnected, "")
+		if steps := whats(e.life("p1", id).Steps); slices.Contains(steps, tokens.StepRevoked) {
+			t.Errorf("its life is %q", steps)
+		}
+	})
+}
+
 // TestWithoutOfflineAccess: the connection shows its end from the first moment, is not refreshed, ends by itself with a cause
 // that says what to do, and a launched one is swept a day later. No call is needed for any of it.
 func TestWithoutOfflineAccess(t *testing.T) {
@@ -313,6 +335,19 @@ func TestOnlineAccess(t *testing.T) {
 			t.Errorf("%d refreshes for nobody", n-used)
 		}
 	})
+}
+
+// TestALaunchIsRepairedByALaunch: whatever has ended a connection that an EHR launched, the EHR opens it again.
+func TestALaunchIsRepairedByALaunch(t *testing.T) {
+	e := newEHR(t, athenaOptions{})
+	c, err := e.keeper.Redeem(context.Background(), e.launched("p1", robin, "", func(a *vault.Attempt) { a.Scopes = append(a.Scopes, "offline_access") }))
+	must(t, err)
+	e.face.Revoke(robin)
+	_, err = e.keeper.Refused(context.Background(), e.fresh("p1", c.ID))
+	wantKind(t, err, tokens.ReconnectNeeded, tokens.CauseInvalidGrant)
+	if life := e.life("p1", c.ID); life.Remedy.Next != tokens.NextLaunch || life.Remedy.By != tokens.ByPractitioner {
+		t.Errorf("what helps is %+v", life.Remedy)
+	}
 }
 
 // TestNoScopeIsAskedTwice: what a launch asks for is asked at the authorization alone.

@@ -55,6 +55,9 @@ func (k *Keeper) Life(practitioner, connection string) (Life, error) {
 			life.Since = cur.liveUntil
 		}
 		life.Remedy = remedy(life.View.Cause, now.Sub(life.since(now)))
+		if life.Remedy.Next == NextReconnect && h.kind == launchEHR { // only the EHR says for which patient
+			life.Remedy.Next = NextLaunch
+		}
 	case none || line.Practitioner != practitioner || line.EndedAt.IsZero() && !broken:
 		return Life{}, notFound(connection)
 	case line.EndedAt.IsZero(): // not in the index since a start: who it was as is not known any more

@@ -211,6 +211,34 @@ func TestPendingWithoutAudit(t *testing.T) {
 	})
 }
 
+// TestT088LoggedOutWhilePending: a login that its platform ends while nobody has adopted what came of it ends that too.
+func TestT088LoggedOutWhilePending(t *testing.T) {
+	for name, whose := range map[string]bool{"the same person": true, "another person": false} {
+		t.Run(name, func(t *testing.T) {
+			e := newEHR(t, athenaOptions{})
+			r := e.await(robin, "")
+			out := oauth.Logout{ID: "jti", Subject: r.Subject, ExpiresAt: time.Now().Add(time.Minute)}
+			if !whose {
+				out.Subject = "somebody"
+			}
+			ended := ""
+			_, err := e.keeper.LoggedOut(athena, out, func(practitioner string) error { ended = practitioner; return nil })
+			must(t, err)
+			c, err := e.keeper.Adopt(context.Background(), r.Pending, "p1")
+			if !whose {
+				if must(t, err); ended != "" || e.view("p1", c.ID).State != tokens.StateConnected {
+					t.Errorf("ended for %q", ended)
+				}
+				return
+			}
+			wantKind(t, err, tokens.ReconnectNeeded, tokens.CauseLoggedOut)
+			if c := e.record(r.Pending); !c.Access.Empty() || ended != "p1" {
+				t.Errorf("a token is kept; ended for %q", ended)
+			}
+		})
+	}
+}
+
 // TestPendingIsBounded: who launches without end is told to wait, before the code is spent.
 func TestPendingIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

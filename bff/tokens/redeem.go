@@ -27,7 +27,7 @@ type Redemption struct {
 // practitioner who is two people at a clinic has two connections. What is refused is revoked and leaves everything that
 // was there untouched. A caller who leaves does not stop it.
 //
-// The old chain of a connection renewed in place is not revoked: Keycloak would end the new one with it.
+// The old chain of a connection renewed in place is not revoked where that would end the new one with it, as Keycloak does.
 //
 // Errors are of kind NotFound (Attempt.Connection), WrongClinic, WrongPerson, BadToken, Refused (the code was refused),
 // ReconnectNeeded (the login was ended at the platform meanwhile, and with it what came of it), Misconfigured, Unavailable (not sent, or the keys to check the answer with cannot be had), Unknown, Storage.
@@ -275,6 +275,7 @@ func (k *Keeper) replace(h *held, c vault.Connection) (vault.Connection, error) 
 		return c, &Error{Kind: Misconfigured, Connection: h.id, Code: CauseUnknownSystem, Err: err}
 	}
 	var next vault.Connection
+	var r vault.Revocation
 	err = k.vault.Update(func(tx *vault.Tx) error {
 		old, err := vault.Connections.Get(tx, h.id)
 		if errors.Is(err, vault.ErrIntegrity) { // Put sets it aside
@@ -294,6 +295,9 @@ func (k *Keeper) replace(h *held, c vault.Connection) (vault.Connection, error) 
 		if err := vault.Connections.Put(tx, next.ID, &next); err != nil {
 			return err
 		}
+		if r, err = leftBehind(tx, live, old, c); err != nil {
+			return err
+		}
 		return k.step(tx, next, begun(StepReconnected, next, k.fingerprint(old.Refresh), k.fingerprint(next.Refresh))...)
 	})
 	if errors.Is(err, vault.ErrNotFound) { // disconnected meanwhile: what has no record is no connection
@@ -303,6 +307,9 @@ func (k *Keeper) replace(h *held, c vault.Connection) (vault.Connection, error) 
 	}
 	if err != nil {
 		return c, &Error{Kind: Storage, Connection: h.id, Code: CauseStorage, Err: err}
+	}
+	if r.ID != "" {
+		k.enqueue(errand{r.ID, r.Platform, r.NotBefore})
 	}
 	next.ReceivedAt = c.ReceivedAt // with its monotonic reading
 	h.reopen()
@@ -314,6 +321,18 @@ func (k *Keeper) replace(h *held, c vault.Connection) (vault.Connection, error) 
 	h.used.Store(int64(time.Since(k.born)))
 	k.plan(h)
 	return next, nil
+}
+
+// leftBehind puts the tokens of a chain that another one has replaced into the outbox, where it is independent of that one;
+// otherwise its ID is "". They are those of the redemption c, so that nothing is told of a connection that lives.
+func leftBehind(tx *vault.Tx, live *platform.Live, old, c vault.Connection) (vault.Revocation, error) {
+	token, received := newest(old)
+	if !independent(live) || live.Ending == platform.EndingForget || token.Refresh.Empty() || token.Refresh.Equal(c.Refresh) {
+		return vault.Revocation{}, nil
+	}
+	r := revocation(live.Ending, c, token, received)
+	next := r
+	return r, vault.Revocations.Put(tx, next.ID, &next)
 }
 
 // refusal reads an error of the code's exchange. The code is spent or was never accepted: it is not sent again.

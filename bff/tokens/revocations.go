@@ -224,10 +224,9 @@ func (k *Keeper) endSession(live *platform.Live, r vault.Revocation) error {
 }
 
 // inUse says whether a connection that is alive, whoever has it, hangs on the login that r's tokens belong to. Where the
-// login is not known, it may be any of the person's; but chains whose tokens are opaque are independent of one another then
-// (RFC 7009 §2.1: what is revoked is what is based on the same grant), and athenahealth's are in any case, as Okta's.
+// login is not known, it may be any of the person's.
 func (k *Keeper) inUse(r vault.Revocation) bool {
-	if live, err := k.platforms.Get(r.Platform); err == nil && live.Opaque && (r.SID == "" || live.Kind == platform.KindAthena) {
+	if live, err := k.platforms.Get(r.Platform); err == nil && independent(live) {
 		return false
 	}
 	k.mu.RLock()
@@ -249,6 +248,10 @@ func (k *Keeper) inUse(r vault.Revocation) bool {
 	}
 	return false
 }
+
+// independent says whether each authorization is a grant of its own there, so that revoking one leaves the others alone (RFC
+// 7009 §2.1). athenahealth's server is Okta's, of which that is known; of any other it is not.
+func independent(live *platform.Live) bool { return live.Kind == platform.KindAthena }
 
 // surrender gives back tokens that became nobody's connection: of an answer for somebody else, or of a redemption that was
 // refused. c says on whose behalf they were asked for. It is durable before anything is sent; where nothing can be stored,
