@@ -42,7 +42,7 @@ var launchRows = []row{
 	{47, by(wireTest+"@47 ", "bff/tokens.TestFHIRUser"), ""},
 	{50, by(wireTest+"@50 ", "bff/oauth.TestT027Sandbox"), ""},
 	{51, by(wireTest+"@51 ", "bff/oauth.TestT008AuthorizationURL"), ""},
-	{52, by("bff/oauth.TestAuthorizationForm", "bff/oauth.TestT027Sandbox"), ""},
+	{52, by("bff.TestLongRequestsArePosted", "bff/oauth.TestAuthorizationForm", "bff/oauth.TestT027Sandbox"), ""},
 	{60, by(wireTest+"@60 ", "bff/connect.TestT016State"), ""},
 	{61, by(wireTest+"@61 ", "bff/connect.TestT018Bound"), ""},
 	{62, by(wireTest+"@62 ", "bff/oauth.TestT027FourWays"), ""},
