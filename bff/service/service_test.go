@@ -323,7 +323,7 @@ func TestEntriesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, options{perMinute: 100_000})
 		b.faces["athena"].SetLifetimes(0, time.Hour, 0)
-		for mask := 1; mask < 1<<len(wide); mask++ {
+		for mask := 1; mask <= 300; mask++ {
 			var scopes []string
 			for i, scope := range wide {
 				if mask>>i&1 == 1 {
