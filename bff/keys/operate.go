@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,6 +47,7 @@ type set struct {
 	target  Target
 	auth    oauth.Auth
 	cache   time.Duration
+	unused  error // ErrUnused where the configuration has turned to another way: what is left can be looked at and taken away
 	now     time.Time
 	entries []entry // those that are still published
 	put     []vault.SigningKey
@@ -71,13 +73,14 @@ func (s *set) next() int {
 
 // changes runs an operation on a set, then writes what it has decided in one transaction.
 func (s *Store) changes(t Target, operate func(*set) error) error {
-	auth, cache, err := s.find(t)
-	if err != nil {
-		return err
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := &set{target: t, auth: auth, cache: cache, now: time.Now().Round(0)}
+	auth, cache, err := s.find(t)
+	left := errors.Is(err, ErrUnused) && len(s.entries(t.ID())) > 0
+	if err != nil && !left {
+		return err
+	}
+	now := &set{target: t, auth: auth, cache: cache, unused: err, now: time.Now().Round(0)}
 	for _, e := range s.entries(t.ID()) {
 		if e.key().published(now.now) {
 			now.entries = append(now.entries, e)
@@ -155,6 +158,9 @@ func (s *set) algorithm() string {
 
 // add makes a key, published from now on.
 func (s *set) add(bits int) (entry, error) {
+	if s.unused != nil {
+		return entry{}, s.unused
+	}
 	if len(s.entries) >= Most {
 		return entry{}, fmt.Errorf("%w: wait until one has left, or take one away with `locum keys retire %s KEY`", ErrFull, s.target)
 	}
@@ -188,10 +194,11 @@ func (s *Store) Create(t Target, bits int) (Status, error) {
 
 // List says what each key that is published does.
 func (s *Store) List(t Target) ([]Status, error) {
-	if _, _, err := s.find(t); err != nil {
+	entries := s.entries(t.ID())
+	if _, _, err := s.find(t); err != nil && !(errors.Is(err, ErrUnused) && len(entries) > 0) {
 		return nil, err
 	}
-	return status(keysOf(s.entries(t.ID())), time.Now()), nil
+	return status(keysOf(entries), time.Now()), nil
 }
 
 // Rotate lets another key take over: a spare where there is one, otherwise a new one. It signs once it has been published for
@@ -201,6 +208,9 @@ func (s *Store) List(t Target) ([]Status, error) {
 func (s *Store) Rotate(t Target, bits int, signIn *time.Duration) (Status, error) {
 	var chosen Status
 	err := s.changes(t, func(now *set) error {
+		if now.unused != nil {
+			return now.unused
+		}
 		at := now.signing()
 		if at < 0 {
 			return fmt.Errorf("%w for %s: `locum keys create %s` makes the first", ErrNone, t, t)
@@ -256,6 +266,7 @@ func (s *set) successor(bits int, signIn *time.Duration) (entry, error) {
 
 // Retire takes a key away. One that has never signed is gone at once; a rotation to it is given up. The one that signs hands
 // over to the next or to a spare, if that has been published for the cache time, and stays published for its own overlap.
+// Where the configuration uses keys no longer, any can go.
 // atOnce is for a key that somebody else may have: nothing is waited for, and it is gone.
 func (s *Store) Retire(t Target, kid string, atOnce bool) (Status, error) {
 	var left Status
@@ -266,6 +277,8 @@ func (s *Store) Retire(t Target, kid string, atOnce bool) (Status, error) {
 		}
 		at, record := now.signing(), now.entries[i].record
 		switch k := now.entries[i].key(); {
+		case now.unused != nil:
+			atOnce = true
 		case i == at:
 			if err := now.handOver(i, atOnce); err != nil {
 				return err

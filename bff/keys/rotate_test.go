@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"locum/bff/keys"
+	"locum/bff/oauth"
 )
 
 // TestT029RotationWithoutDowntime walks a rotation through: the new key is published at once and signs only when every copy
@@ -216,5 +217,31 @@ func TestManyAtOnce(t *testing.T) {
 	work.Wait()
 	if n := s.records(); n != keys.Most {
 		t.Errorf("%d records", n)
+	}
+}
+
+// TestLeftOverKeys: the configuration has turned to another way to authenticate. What is left is listed, makes no new keys, and
+// can be taken away to the last one.
+func TestLeftOverKeys(t *testing.T) {
+	s := open(t)
+	first, second := s.create(j), s.create(j)
+	s.all[0].Auth = oauth.Auth{Method: oauth.AuthBasic}
+	if list, err := s.List(j); err != nil || len(list) != 2 {
+		t.Errorf("%d are listed: %v", len(list), err)
+	}
+	for _, op := range []string{keys.OpCreate, keys.OpRotate, keys.OpExport} {
+		now := time.Duration(0)
+		if _, err := s.Run(keys.Command{Op: op, Target: j, SignIn: &now}); !errors.Is(err, keys.ErrUnused) {
+			t.Errorf("%s: %v", op, err)
+		}
+	}
+	for _, kid := range []string{first.ID, second.ID} {
+		s.must(keys.Command{Op: keys.OpRetire, Target: j, Key: kid})
+	}
+	if n := s.records(); n != 0 {
+		t.Errorf("%d records are left", n)
+	}
+	if _, err := s.List(j); !errors.Is(err, keys.ErrUnused) {
+		t.Errorf("nothing is left: %v", err)
 	}
 }
