@@ -22,10 +22,7 @@ const maxDepth = 100
 // document goes through the JSON of a FHIR document once and notes what is to be changed: strings that hold references and
 // links. Everything else stays byte for byte as it was, so that no number loses a digit and no member its place.
 type document struct {
-	// reference says what stands for an absolute URL of a resource; false leaves it.
-	reference func(ref string) (string, bool, error)
-	// link says what stands for a link of a Bundle; false takes it away. nil leaves all.
-	link func(url string) (string, bool)
+	leads // what stands for references and links
 	// about, where set, is the one patient that the document may be about; strictly, that any reference in it may name.
 	about    string
 	strictly bool
@@ -180,7 +177,7 @@ func (d *document) object(p place) (gone bool, err error) {
 		}
 	}
 	switch {
-	case p == link && d.link != nil:
+	case p == link && !d.back:
 		return d.judge(o)
 	case p == resource && d.depth == 1:
 		d.kind = o.kind

@@ -6,37 +6,75 @@ import (
 	"strings"
 
 	"github.com/valyala/fasthttp"
+
+	"locum/bff/platform"
 )
 
 // contentFHIR is FHIR's own JSON (FHIR R4 §3.1.0.1.9).
 const contentFHIR = "application/fhir+json"
 
-// home is where the browser finds what lies under the FHIR base.
-func (c *call) home() string { return PathProxy + "/" + c.lease.Connection }
+// leads says what stands for an address in a FHIR document. It is a value, and no part of a call, so that Jane's calls, which
+// need none, stay off the heap.
+type leads struct {
+	base       base
+	connection string
+	resource   string // what is searched for
+	links      links
+	confined   bool
+	live       *platform.Live
+	clinic     string
+	back       bool // the document goes to the platform
+}
 
-// incoming writes a FHIR answer so that it leads the browser nowhere but through Locum: pages of a search are signed, and
-// absolute URLs of resources at this server become paths of this connection. What leads elsewhere stays as it is, as data:
-// no token goes there, since the browser has none and Locum takes no address from it ("SMART App Launch 2.2", Access FHIR
-// API: an app should not follow such references with its token).
-func (c *call) incoming() error {
-	f := c.upstream.face
-	d := document{
-		reference: func(ref string) (string, bool, error) {
-			if !strings.Contains(ref, "://") {
-				return "", false, nil
-			}
-			resource, is := f.base.resource(ref)
-			return c.home() + f.base.path + "/" + resource, is, nil
-		},
-		link: func(url string) (string, bool) {
-			p, is := f.base.page(url, c.operation.Resource)
-			if !is {
-				return "", false
-			}
-			p.confined = c.confined
-			return c.pagePath(p), true
-		},
+func (c *call) leads() leads {
+	return leads{base: c.upstream.face.base, connection: c.lease.Connection, resource: c.operation.Resource,
+		links: c.proxy.links, confined: c.confined, live: c.upstream.live, clinic: c.upstream.address}
+}
+
+// home is where the browser finds what lies at the platform.
+func (l *leads) home() string { return PathProxy + "/" + l.connection }
+
+// reference says what stands for one; false leaves it. In an answer, the absolute URL of a resource at this server becomes a
+// path of this connection; what leads elsewhere stays as it is, as data. In a body it is the other way round, and a path of
+// another connection is refused: it would be a record of another clinic.
+func (l *leads) reference(ref string) (string, bool, error) {
+	if !l.back {
+		if !strings.Contains(ref, "://") {
+			return "", false, nil
+		}
+		resource, is := l.base.resource(ref)
+		return l.home() + l.base.path + "/" + resource, is, nil
 	}
+	if !strings.HasPrefix(ref, PathProxy+"/") {
+		if !l.live.Belongs(l.clinic, ref) {
+			return "", false, &Error{Code: codeClinic}
+		}
+		return "", false, nil
+	}
+	resource, own := strings.CutPrefix(ref, l.home()+l.base.path+"/")
+	if !own || !isLiteral(resource) {
+		return "", false, &Error{Code: codeClinic}
+	}
+	return l.base.String() + "/" + resource, true, nil
+}
+
+// link says what stands for the link of a Bundle: the path of the search, with the platform's query and Locum's signature.
+// False takes it away. Links of a body are left alone.
+func (l *leads) link(url string) (string, bool) {
+	p, is := l.base.page(url, l.resource)
+	if !is {
+		return "", false
+	}
+	p.confined = l.confined
+	path := l.base.path + "/" + l.resource
+	return l.home() + path + "?" + joined(p.query, linkParam+string(p.flag())+l.links.sign(l.connection, path, p)), true
+}
+
+// incoming writes a FHIR answer so that it leads the browser nowhere but through Locum. No token goes where an address of it
+// leads, since the browser has none and Locum takes no address from it ("SMART App Launch 2.2", Access FHIR API: an app should
+// not follow such references with its token).
+func (c *call) incoming() error {
+	d := document{leads: c.leads()}
 	if c.confined {
 		d.about = c.patient
 	}
@@ -46,13 +84,6 @@ func (c *call) incoming() error {
 	}
 	c.out.SetBodyRaw(body)
 	return nil
-}
-
-// pagePath is where the browser finds a page: the path of the search, with the platform's query and Locum's signature.
-func (c *call) pagePath(p page) string {
-	path := c.upstream.face.base.path + "/" + c.operation.Resource
-	token := linkParam + string(p.flag()) + c.proxy.links.sign(c.lease.Connection, path, p)
-	return c.home() + path + "?" + joined(p.query, token)
 }
 
 // unfit is an answer that says nothing of use, with the reason in a word.
@@ -72,24 +103,10 @@ func (c *call) unfit(why error) error {
 }
 
 // outgoing reads a FHIR body: a resource of the operation's type, which names no other patient than the launched one. Paths
-// of this connection become absolute URLs again, so that what was read can be written; those of another connection would
-// be records of another clinic.
+// of this connection become absolute URLs again, so that what was read can be written.
 func (c *call) outgoing() error {
-	f := c.upstream.face
-	d := document{about: c.patient, strictly: true, reference: func(ref string) (string, bool, error) {
-		rest, ours := strings.CutPrefix(ref, PathProxy+"/")
-		if !ours {
-			if f.practice != "" && !c.upstream.live.Belongs(c.lease.Clinic, ref) {
-				return "", false, &Error{Code: codeClinic}
-			}
-			return "", false, nil
-		}
-		resource, own := strings.CutPrefix(rest, c.lease.Connection+f.base.path+"/")
-		if !own || !isLiteral(resource) {
-			return "", false, &Error{Code: codeClinic}
-		}
-		return f.base.String() + "/" + resource, true, nil
-	}}
+	d := document{leads: c.leads(), about: c.patient, strictly: true}
+	d.back = true
 	body, err := d.rewritten(c.request.Body)
 	var own *Error
 	switch {

@@ -92,6 +92,7 @@ func TestT078BundleLinks(t *testing.T) {
 		{"a doubled slash", at + "/fhir//r4/Observation?a=1", gone},
 		{"too long", at + "/fhir/r4/Observation?a=" + strings.Repeat("x", 7<<10), gone},
 		{"a signature already", at + "/fhir/r4/Observation?locum-link=a&b=1", gone},
+		{"no practice", at + "/fhir/r4/Observation?ah-practice=x", refused},
 		{"another practice", at + "/fhir/r4/Observation?ah-practice=Organization/a-1.Practice-195901", refused},
 	} {
 		t.Run("T078 "+c.name, func(t *testing.T) {

@@ -34,10 +34,11 @@ func (k clinicKey) String() string { return k.platform + " " + k.address }
 
 // upstream is one clinic, and the connections to it. A token of this clinic is sent to this origin only.
 type upstream struct {
-	live *platform.Live
-	host string // of the origin, with a port where it names one
-	key  string
-	face *face // nil: Jane
+	live    *platform.Live
+	address string // of the clinic
+	host    string // of its origin, with a port where it names one
+	key     string
+	face    *face // nil: Jane
 	*lines
 	used atomic.Int64 // when it was last called, Unix seconds
 }
@@ -96,7 +97,7 @@ func newUpstream(live *platform.Live, key clinicKey, origin string) (*upstream, 
 	}
 	lines := linesTo(live, at)
 	lines.timeout, lines.maxBody = orDefault(live.Timeout, callFor), orDefault(live.MaxAnswer, maxAnswer)
-	u := &upstream{live: live, host: at.Host, key: key.String(), face: face, lines: lines}
+	u := &upstream{live: live, address: key.address, host: at.Host, key: key.String(), face: face, lines: lines}
 	u.used.Store(time.Now().Unix())
 	return u, nil
 }
