@@ -126,6 +126,21 @@ func TestReconnectRefusesAnotherPatient(t *testing.T) {
 	}
 }
 
+// TestContextThatNobodyAskedFor: a server may tell a patient unasked; the chain is that patient's then as any launched one.
+func TestContextThatNobodyAskedFor(t *testing.T) {
+	e := newEHR(t, athenaOptions{})
+	r := e.approve("p1", robin, "", "", nil)
+	e.face.AlterAnswer(func(a map[string]any) { a["patient"] = e.patients[1].ID })
+	c, err := e.keeper.Redeem(context.Background(), r)
+	must(t, err)
+	if view := e.view("p1", c.ID); view.Launch.Patient != e.patients[1].ID || view.Launch.Kind != "" {
+		t.Errorf("it is for %+v", view.Launch)
+	}
+	if other := e.join("p1", robin, nil); other == c.ID {
+		t.Error("one without a patient took its place")
+	}
+}
+
 // TestDisconnectRevokesItsOwn: the chains of one person are independent of one another, so that one is revoked and the other
 // lives.
 func TestDisconnectRevokesItsOwn(t *testing.T) {

@@ -284,6 +284,12 @@ func TestT035Athena(t *testing.T) {
 // TestT053InvalidScope: the remembered set is not granted any more: the next try asks for what introspection says, and no
 // other connection is held up.
 func TestT053InvalidScope(t *testing.T) {
+	for name, mute := range map[string]bool{"introspection tells": false, "introspection is down": true} {
+		t.Run(name, func(t *testing.T) { invalidScope(t, mute) })
+	}
+}
+
+func invalidScope(t *testing.T, mute bool) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEHR(t, athenaOptions{options: options{keep: true}})
 		id := e.join("p1", robin, nil)
@@ -293,6 +299,9 @@ func TestT053InvalidScope(t *testing.T) {
 			c.RefreshScopes = append(slices.Clone(c.RefreshScopes), "user/Practitioner.write")
 		})
 		e.openKeeper()
+		if mute {
+			e.sandbox.Fail(e.at("introspect"), 503, 100)
+		}
 		misconfigured := false
 		pass(53 * time.Minute)
 		for range 2400 {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"locum/bff/platform"
+	"locum/bff/secret"
 	"locum/bff/vault"
 )
 
@@ -36,9 +37,9 @@ type waiting struct {
 // foundling is one of them.
 type foundling struct {
 	c       vault.Connection
-	r       Redemption
-	signIn  *signIn   // hears of logouts meanwhile
-	expires time.Time // with a monotonic reading
+	r       Redemption // without its secrets, which have served
+	signIn  *signIn    // hears of logouts meanwhile
+	expires time.Time  // with a monotonic reading
 }
 
 func (f *foundling) result() LaunchResult {
@@ -71,6 +72,7 @@ func (k *Keeper) RedeemLaunch(ctx context.Context, r Redemption) (LaunchResult, 
 		k.signIns.end(s)
 		return LaunchResult{}, err
 	}
+	r.Code, r.Attempt.Verifier, r.Attempt.Nonce, r.Attempt.Launch = secret.String{}, secret.String{}, secret.String{}, secret.String{}
 	f := &foundling{c: c, r: r, signIn: s, expires: time.Now().Add(pendingLife)}
 	k.waiting.add(f)
 	k.kick()
