@@ -78,6 +78,7 @@ type options struct {
 	sockets bool
 	dial    oauth.DialFunc
 	issuer  string
+	active  func(string) bool // nil: everybody may sign in
 }
 
 func newBench(t testing.TB, o options) *bench {
@@ -140,7 +141,7 @@ func (b *bench) open(o options) {
 	b.keeper, err = tokens.New(tokens.Config{Vault: b.vault, Platforms: b.platforms, Audit: b.audit, Log: log})
 	must(b.t, err)
 	b.connector = connect.New(connect.Config{
-		Vault: b.vault, Sessions: b.sessions, Tokens: b.keeper, Platforms: b.platforms, Audit: b.audit, Log: log, Pages: o.pages,
+		Vault: b.vault, Sessions: b.sessions, Tokens: b.keeper, Platforms: b.platforms, Audit: b.audit, Log: log, Pages: o.pages, Active: o.active,
 	})
 }
 

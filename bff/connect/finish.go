@@ -73,7 +73,7 @@ func (c *Connector) Finish(ctx context.Context, r FinishRequest) Result {
 	return result
 }
 
-// take reads and deletes the attempt. done says that no attempt with the same flow value is left, and that the browser needs
+// take reads and deletes the attempt. done says that no attempt or launch with the same flow value is left, and that the browser needs
 // it for no outcome. The look-up before it keeps a flood of unknown states from writing anything.
 func (c *Connector) take(state, flow string) (attempt vault.Attempt, done bool, err error) {
 	err = c.vault.View(func(tx *vault.Tx) error {
@@ -92,7 +92,11 @@ func (c *Connector) take(state, flow string) (attempt vault.Attempt, done bool, 
 		for _, a := range left {
 			done = done && a.Flow != attempt.Flow
 		}
-		return err
+		open, err2 := liveLaunches(tx, time.Now())
+		for _, l := range open { // another tab's page of a launch is still to be agreed to
+			done = done && l.Browser != attempt.Flow
+		}
+		return errors.Join(err, err2)
 	})
 	return attempt, done, err
 }
