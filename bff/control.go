@@ -19,6 +19,7 @@ import (
 const (
 	CommandKeys    = "keys"
 	CommandSecret  = "secret"
+	CommandForget  = "forget" // a keys.Target, whose client secret is removed
 	CommandAccount = "account"
 )
 
@@ -50,7 +51,7 @@ func (s *Server) openControl() {
 	var err error
 	s.control, err = control.Listen(s.cfg.DataDir, map[string]control.Handler{
 		CommandKeys: s.commandKeys, CommandSecret: s.commandSecret, CommandAccount: s.commandAccount,
-		ask.Command: s.commandAsk,
+		ask.Command: s.commandAsk, CommandForget: s.commandForget,
 	}, s.log)
 	if err != nil {
 		s.log.Warn("no command reaches this server: stop it for those that change something", "error", err)
@@ -93,6 +94,19 @@ func (s *Server) commandSecret(ctx context.Context, input json.RawMessage, hidde
 	}
 	event := func() audit.Event { return audit.Event{Kind: "secret_set", Platform: target.Platform} }
 	err := s.commanded(ctx, event, func() error { return set(target.Platform, hidden) })
+	return Commanded{Anchor: s.audit.Anchor().String()}, err
+}
+
+func (s *Server) commandForget(ctx context.Context, input json.RawMessage, _ secret.String) (any, error) {
+	var target keys.Target
+	if err := ordered(input, &target); err != nil {
+		return nil, err
+	}
+	if _, err := s.platforms.Get(target.Platform); err != nil {
+		return nil, fmt.Errorf("platform %.40q: %w; see platforms in the configuration", target.Platform, err)
+	}
+	event := func() audit.Event { return audit.Event{Kind: "secret_removed", Platform: target.Platform} }
+	err := s.commanded(ctx, event, func() error { return s.vault.RemoveClientSecret(target.ID()) })
 	return Commanded{Anchor: s.audit.Anchor().String()}, err
 }
 

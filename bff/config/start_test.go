@@ -20,6 +20,10 @@ func TestStart(t *testing.T) {
 	}{
 		{"nothing given", config.Start{Platforms: []config.StartPlatform{{ID: config.StartSandbox}}}, "127.0.0.1:8080", []string{"https://locum.example.org", "your-sandbox-client-id"}},
 		{"both environments", config.Start{PublicURL: "https://locum.harbour.ca", Platforms: both}, "127.0.0.1:8080", []string{`"a-client"`, "realms/jane\n", "locum.harbour.ca/connect/jane/callback"}},
+		{"athenahealth's preview", config.Start{Platforms: []config.StartPlatform{{ID: config.StartAthenaPreview}}}, "127.0.0.1:8080",
+			[]string{"environment: preview", "your-preview-issuer", "- id: 195900", "locum.example.org/connect/athena-preview/launch"}},
+		{"athenahealth and another server", config.Start{Platforms: []config.StartPlatform{{ID: config.StartAthena, ClientID: "0oa1", Practices: []string{"7001", "7002"}},
+			{ID: config.StartSMART, FHIRBase: "https://ehr.harbour.ca/fhir"}}}, "127.0.0.1:8080", []string{`"7002"`, `fhir_base: "https://ehr.harbour.ca/fhir"`, `client_id: "0oa1"`}},
 		{"this machine", config.Start{PublicURL: "http://localhost:9090", Platforms: both[:1]}, "localhost:9090", nil},
 		{"IPv6 loopback", config.Start{PublicURL: "http://[::1]:9090", Platforms: both[:1]}, "[::1]:9090", nil},
 	} {
@@ -75,8 +79,11 @@ func TestStartRefuses(t *testing.T) {
 		{"http", config.Start{PublicURL: "http://locum.harbour.ca", Platforms: sandbox}, "write https"},
 		{"a path", config.Start{PublicURL: "https://locum.harbour.ca/x", Platforms: sandbox}, "origin alone"},
 		{"a line of its own", config.Start{PublicURL: "https://locum.harbour.ca\nlisten: x", Platforms: sandbox}, "origin"},
-		{"unknown platform", config.Start{Platforms: []config.StartPlatform{{ID: "epic"}}}, "choose jane-sandbox or jane"},
+		{"unknown platform", config.Start{Platforms: []config.StartPlatform{{ID: "epic"}}}, "choose one of athena, athena-preview, ehr, jane"},
 		{"a client id with a line", config.Start{Platforms: []config.StartPlatform{{ID: config.StartSandbox, ClientID: "a\nb"}}}, "client_id"},
+		{"production without a practice", config.Start{Platforms: []config.StartPlatform{{ID: config.StartAthena}}}, "at least one practice"},
+		{"a practice with a line", config.Start{Platforms: []config.StartPlatform{{ID: config.StartAthena, Practices: []string{"1\n2"}}}}, "practices"},
+		{"a server that is no address", config.Start{Platforms: []config.StartPlatform{{ID: config.StartSMART, FHIRBase: "ehr"}}}, "fhir_base"},
 		{"the same twice", config.Start{Platforms: append(sandbox, sandbox...)}, "different one"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -19,3 +19,8 @@ func (v *Vault) SetClientSecret(platform string, value secret.String) error {
 		return ClientSecrets.Put(tx, platform, &record)
 	})
 }
+
+// RemoveClientSecret forgets a platform's secret, readable or not; nil where there is none. It is a transaction of its own.
+func (v *Vault) RemoveClientSecret(platform string) error {
+	return v.Update(func(tx *Tx) error { return ClientSecrets.Delete(tx, platform) })
+}

@@ -12,31 +12,74 @@ import (
 	"locum/bff"
 	"locum/bff/check"
 	"locum/bff/config"
+	"locum/bff/platform"
 	"locum/bff/vault"
 )
 
 type initCommand struct {
 	configured
-	PublicURL string   `name:"public-url" help:"The address practitioners will use, such as https://locum.harbour-physio.ca."`
-	Platform  []string `help:"Jane's environment: jane-sandbox or jane; may be given twice." enum:"jane-sandbox,jane" default:"jane-sandbox"`
-	ClientID  []string `name:"client-id" help:"The client id that Jane gave, one per --platform in their order."`
+	PublicURL   string   `name:"public-url" help:"The address practitioners will use, such as https://locum.harbour-physio.ca."`
+	Kind        string   `help:"The kind of platform to begin with: jane, athenahealth or smart." enum:"jane,athenahealth,smart" default:"jane"`
+	Platform    []string `help:"Jane's environment: jane-sandbox (if none is given) or jane; may be given twice." enum:"jane-sandbox,jane"`
+	Environment string   `help:"athenahealth's environment: preview or production." enum:"preview,production" default:"preview"`
+	Practice    []string `help:"The number of a practice at athenahealth; may be given several times. Preview's is 195900 if none is given."`
+	Issuer      string   `help:"The issuer of athenahealth's preview, or of a SMART server, where it is known."`
+	FHIRBase    string   `name:"fhir-base" help:"The FHIR base URL of a SMART server."`
+	ClientID    []string `name:"client-id" help:"The client id that the platform gave; for Jane one per --platform in their order."`
+}
+
+// platforms are those that the new configuration has.
+func (c initCommand) platforms() ([]config.StartPlatform, error) {
+	ids := c.Platform
+	switch {
+	case c.Kind != platform.KindJane && len(ids) > 0:
+		return nil, errors.New("--platform names Jane's environments: leave it out for --kind " + c.Kind)
+	case c.Kind == platform.KindSMART:
+		ids = []string{config.StartSMART}
+	case c.Kind == platform.KindAthena && c.Environment == platform.AthenaProduction:
+		ids = []string{config.StartAthena}
+	case c.Kind == platform.KindAthena:
+		ids = []string{config.StartAthenaPreview}
+	case len(ids) == 0:
+		ids = []string{config.StartSandbox}
+	}
+	for _, option := range []struct {
+		name, kind string
+		given      bool
+	}{
+		{"--practice", platform.KindAthena, len(c.Practice) > 0}, {"--fhir-base", platform.KindSMART, c.FHIRBase != ""},
+		{"--environment", platform.KindAthena, c.Environment != platform.AthenaPreview},
+	} {
+		if option.given && c.Kind != option.kind {
+			return nil, fmt.Errorf("%s is for --kind %s", option.name, option.kind)
+		}
+	}
+	if c.Issuer != "" && c.Kind == platform.KindJane {
+		return nil, errors.New("--issuer is for --kind athenahealth and smart; Jane's are known")
+	}
+	if len(c.ClientID) > len(ids) {
+		return nil, errors.New("there are more --client-id than --platform: give one --platform before each")
+	}
+	var all []config.StartPlatform
+	for i, id := range ids {
+		p := config.StartPlatform{ID: id, Issuer: c.Issuer, Practices: c.Practice, FHIRBase: c.FHIRBase}
+		if i < len(c.ClientID) {
+			p.ClientID = c.ClientID[i]
+		}
+		all = append(all, p)
+	}
+	return all, nil
 }
 
 // Run writes what a new installation consists of: a configuration, a master key and an empty data directory. Where any of
 // them is there already, it writes nothing.
 func (c initCommand) Run(std streams) error {
 	path := shown(c.Config)
-	if len(c.ClientID) > len(c.Platform) {
-		return errors.New("there are more --client-id than --platform: give one --platform before each")
+	platforms, err := c.platforms()
+	if err != nil {
+		return err
 	}
-	start := config.Start{PublicURL: c.PublicURL}
-	for i, id := range c.Platform {
-		p := config.StartPlatform{ID: id}
-		if i < len(c.ClientID) {
-			p.ClientID = c.ClientID[i]
-		}
-		start.Platforms = append(start.Platforms, p)
-	}
+	start := config.Start{PublicURL: c.PublicURL, Platforms: platforms}
 	text, err := start.Text()
 	if err != nil {
 		return err
@@ -115,6 +158,9 @@ func (c initCommand) nextSteps(std streams, path string, cfg *config.Config) {
 	b.WriteString("\nRegister these redirect URIs, exactly:\n")
 	for _, p := range cfg.Platforms {
 		fmt.Fprintf(&b, "  %-14s %s\n", p.ID, p.RedirectURI)
+		if p.LaunchURI != "" {
+			fmt.Fprintf(&b, "  %-14s %s (launch URL)\n", p.ID, p.LaunchURI)
+		}
 	}
 	b.WriteString("\nNext:\n")
 	for _, f := range check.Settings(path, cfg) {

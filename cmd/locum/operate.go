@@ -17,7 +17,6 @@ import (
 	"locum/bff/audit"
 	"locum/bff/check"
 	"locum/bff/config"
-	"locum/bff/keys"
 	"locum/bff/secret"
 	"locum/bff/tokens"
 	"locum/bff/vault"
@@ -87,85 +86,6 @@ type exampleCommand struct{}
 func (exampleCommand) Run(std streams) error {
 	_, err := std.out.Write(config.Example())
 	return err
-}
-
-type secretCommand struct {
-	Set secretSetCommand `cmd:"" help:"Store a platform's client secret, sealed; it is read from standard input."`
-}
-
-type secretSetCommand struct {
-	configured
-	Platform string `arg:"" help:"The platform's name in the configuration."`
-	Service  bool   `help:"The secret of the platform's service, which is another application there."`
-	File     string `help:"Read the secret from this file instead of standard input." type:"existingfile"`
-}
-
-// Run seals the secret. It is read as one line; blanks around it are dropped.
-func (c secretSetCommand) Run(ctx context.Context, std streams) error {
-	cfg, err := c.load()
-	if err != nil {
-		return err
-	}
-	if err := c.known(cfg); err != nil {
-		return err
-	}
-	value, err := c.read(std)
-	if err != nil {
-		return err
-	}
-	target := keys.Target{Platform: c.Platform, Service: c.Service}
-	done, served, err := c.asked(ctx, bff.CommandSecret, target, value)
-	switch {
-	case err != nil:
-		return err
-	case served:
-		fmt.Fprintf(std.out, "stored the client secret of %s; it is used from now on\n", target)
-		anchor(std, done)
-		return nil
-	}
-	return c.seal(ctx, std, target, value)
-}
-
-// seal stores the secret beside a stopped server.
-func (c secretSetCommand) seal(ctx context.Context, std streams, target keys.Target, value secret.String) error {
-	cfg, opened, err := c.vault()
-	if err != nil {
-		return err
-	}
-	defer opened.Close()
-	event := func() audit.Event { return audit.Event{Kind: "secret_set", Platform: c.Platform} }
-	return recorded(ctx, std, cfg, opened, event, func() error {
-		if err := opened.SetClientSecret(target.ID(), value); err != nil {
-			return fmt.Errorf("store the client secret: %w", err)
-		}
-		fmt.Fprintf(std.out, "stored the client secret of %s\n", target)
-		return nil
-	})
-}
-
-// known says what is wrong with the name of the platform, or with asking for its service.
-func (c secretSetCommand) known(cfg *config.Config) error {
-	if err := knownPlatform(cfg, c.Platform); err != nil || !c.Service {
-		return err
-	}
-	for _, p := range cfg.Platforms {
-		if p.ID == c.Platform && p.Service == nil {
-			return fmt.Errorf("%s has no service; see service in its block of the configuration", c.Platform)
-		}
-	}
-	return nil
-}
-
-func (c secretSetCommand) read(std streams) (secret.String, error) {
-	if c.File == "" {
-		return readSecret(std, "Client secret of "+c.Platform)
-	}
-	file, err := os.Open(c.File)
-	if err != nil {
-		return secret.String{}, err
-	}
-	defer file.Close()
-	return readLine(file)
 }
 
 func knownPlatform(cfg *config.Config, id string) error {
