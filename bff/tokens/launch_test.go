@@ -383,3 +383,18 @@ func TestNoScopeIsAskedTwice(t *testing.T) {
 		}
 	})
 }
+
+// TestALaunchThatNamesNoPractice: all practices share one server, so that only the answer says whose patient it is.
+func TestALaunchThatNamesNoPractice(t *testing.T) {
+	e := newEHR(t, athenaOptions{})
+	c, err := e.keeper.Redeem(context.Background(), e.launched("p1", robin, "", func(a *vault.Attempt) { a.Clinic = "" }))
+	must(t, err)
+	if view := e.view("p1", c.ID); view.Clinic != e.clinic || view.ClinicName != "The practice" {
+		t.Errorf("it is at %q, %q", view.Clinic, view.ClinicName)
+	}
+	_, err = e.keeper.Redeem(context.Background(), e.launched("p1", abroad, "", func(a *vault.Attempt) { a.Clinic = "" }))
+	wantKind(t, err, tokens.WrongClinic, tokens.CauseWrongClinic)
+	if e.records() != 1 || e.chains() != 1 {
+		t.Errorf("%d records, %d chains", e.records(), e.chains())
+	}
+}
