@@ -88,7 +88,7 @@ func (c *call) admit(ctx context.Context) error {
 	if service.IsID(r.Connection) {
 		return c.admitService(ctx)
 	}
-	connection, err := c.proxy.tokens.Get(r.Practitioner, r.Connection)
+	connection, err := c.proxy.tokens.Standing(r.Practitioner, r.Connection)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (c *call) admit(ctx context.Context) error {
 		return err
 	}
 	if c.upstream.face != nil {
-		err = c.shape(connection.Launch.Patient)
+		err = c.shape(connection.Patient)
 	} else if c.query, err = c.operation.Query(r.Query); err == nil {
 		err = c.plainBody()
 	}
