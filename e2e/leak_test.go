@@ -64,7 +64,9 @@ func TestT001NothingLeaks(t *testing.T) {
 
 	secrets := append(d.Sandbox.Minted(), d.Sandbox.Marker())
 	secrets = append(secrets, verifiers(t, d)...)
-	look := hide(t, long(secrets)...)
+	private, raw := privateKeys(t, d)
+	secrets = append(secrets, private...)
+	look := append(hide(t, long(secrets)...), hide(t, raw...)...)
 	// What the browser may hold and nothing else: the cookies, and what the patient's page shows.
 	inside := hide(t, append(cookieValues(b.cookieJar()), patientID(b), mustEvaluate[string](b, `document.querySelector('`+by("patient-name")+`').innerText`))...)
 	t.Run("T001 app memory", func(t *testing.T) {
