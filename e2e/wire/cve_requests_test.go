@@ -179,7 +179,7 @@ func (h *house) wantCleanHeaders(t *testing.T, lines ...string) {
 func (h *house) guarded() []string {
 	return []string{"GET", shared.PathSession, "GET", shared.PathPlatforms, "GET", shared.PathConnections,
 		"GET", shared.PathConnections + "/" + h.connection, "GET", h.proxyPrefix() + patients,
-		"POST", shared.PathActivity, "POST", shared.PathConnect, "POST", shared.PathOutcome, "DELETE", shared.PathConnections + "/" + h.connection}
+		"POST", shared.PathActivity, "POST", shared.PathConnect, "GET", shared.PathServices, "DELETE", shared.PathConnections + "/" + h.connection}
 }
 
 func probesAgents(t *testing.T, h *house) {
