@@ -23,47 +23,51 @@ const top = "../.."
 // requirementsFile is where the requirements stand, where they are at hand.
 const requirementsFile = top + "/../shared/platforms/data/smart-client-requirements.csv"
 
-// howMany are asked of clients as SHALL and SHALL NOT.
-const howMany = 121
+// howMany are asked of clients as SHALL and SHALL NOT, and howManyMore as SHOULD and SHOULD NOT.
+const howMany, howManyMore = 121, 28
 
-func table() []row { return slices.Concat(launchRows, clientRows) }
-
-// TestConformance: every SHALL and SHALL NOT names a test that exists, or says why it does not apply.
-func TestConformance(t *testing.T) {
-	rows := table()
-	sources := map[string]*source{}
-	shown, open := 0, 0
-	for i, r := range rows {
-		if i > 0 && rows[i-1].id >= r.id {
-			t.Errorf("@%d stands behind @%d", r.id, rows[i-1].id)
-		}
-		switch {
-		case len(r.shown) > 0 && r.because != "":
-			t.Errorf("@%d is shown, and does not apply", r.id)
-		case len(r.shown) == 0 && r.because == "":
-			open++
-			t.Errorf("@%d is open", r.id)
-		case len(r.shown) > 0:
-			shown++
-		}
-		for _, name := range r.shown {
-			if !exists(t, sources, name) {
-				t.Errorf("@%d: there is no test %s", r.id, name)
-			}
-		}
-	}
-	if len(rows) != howMany {
-		t.Errorf("%d rows, want %d", len(rows), howMany)
-	}
-	t.Logf("SMART App Launch 2.2, SHALL and SHALL NOT of clients: %d shown, %d not applicable, %d open", shown, len(rows)-shown-open, open)
-	compare(t, rows)
+// tables are the two halves of the requirements, by what the file calls them.
+func tables() map[string][]row {
+	return map[string][]row{"SHALL": slices.Concat(launchRows, clientRows), "SHOULD": adviceRows}
 }
 
-// compare holds the table against the file, where that is at hand.
-func compare(t *testing.T, rows []row) {
+// TestConformance: every SHALL, SHALL NOT, SHOULD and SHOULD NOT names a test that exists, or says why it does not apply.
+func TestConformance(t *testing.T) {
+	sources := map[string]*source{}
+	for word, rows := range tables() {
+		shown, open := 0, 0
+		for i, r := range rows {
+			if i > 0 && rows[i-1].id >= r.id {
+				t.Errorf("@%d stands behind @%d", r.id, rows[i-1].id)
+			}
+			switch {
+			case len(r.shown) > 0 && r.because != "":
+				t.Errorf("@%d is shown, and does not apply", r.id)
+			case len(r.shown) == 0 && r.because == "":
+				open++
+				t.Errorf("@%d is open", r.id)
+			case len(r.shown) > 0:
+				shown++
+			}
+			for _, name := range r.shown {
+				if !exists(t, sources, name) {
+					t.Errorf("@%d: there is no test %s", r.id, name)
+				}
+			}
+		}
+		if want := map[string]int{"SHALL": howMany, "SHOULD": howManyMore}[word]; len(rows) != want {
+			t.Errorf("%d rows of %s, want %d", len(rows), word, want)
+		}
+		t.Logf("SMART App Launch 2.2, %s and %s NOT of clients: %d shown, %d not applicable, %d open", word, word, shown, len(rows)-shown-open, open)
+	}
+	compare(t)
+}
+
+// compare holds the tables against the file, where that is at hand.
+func compare(t *testing.T) {
 	file, err := os.Open(requirementsFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		t.Log("the requirements are not at hand; the table was not compared with them")
+		t.Log("the requirements are not at hand; the tables were not compared with them")
 		return
 	}
 	must(t, err)
@@ -73,21 +77,21 @@ func compare(t *testing.T, rows []row) {
 	column := func(name string) int {
 		return slices.IndexFunc(lines[0], func(s string) bool { return strings.TrimPrefix(s, "\ufeff") == name })
 	}
-	wanted := []int{}
-	for _, line := range lines[1:] {
-		if c := line[column("Conformance")]; c == "SHALL" || c == "SHALL NOT" {
-			id, err := strconv.Atoi(line[column("ID")])
-			must(t, err)
-			wanted = append(wanted, id)
+	for word, rows := range tables() {
+		var wanted, have []int
+		for _, line := range lines[1:] {
+			if c := line[column("Conformance")]; c == word || c == word+" NOT" {
+				id, err := strconv.Atoi(line[column("ID")])
+				must(t, err)
+				wanted = append(wanted, id)
+			}
 		}
-	}
-	var have []int
-	for _, r := range rows {
-		have = append(have, r.id)
-	}
-	slices.Sort(wanted)
-	if !slices.Equal(wanted, have) {
-		t.Errorf("the file has %v, the table %v", wanted, have)
+		for _, r := range rows {
+			have = append(have, r.id)
+		}
+		if slices.Sort(wanted); !slices.Equal(wanted, have) {
+			t.Errorf("%s: the file has %v, the table %v", word, wanted, have)
+		}
 	}
 }
 
@@ -158,11 +162,13 @@ func TestEveryNamedTest(t *testing.T) {
 		t.Skip("run by make conformance")
 	}
 	wanted := map[string][]string{} // functions by folder
-	for _, r := range table() {
-		for _, name := range r.shown {
-			folder, function, _ := split(name)
-			if !slices.Contains(wanted[folder], function) {
-				wanted[folder] = append(wanted[folder], function)
+	for _, rows := range tables() {
+		for _, r := range rows {
+			for _, name := range r.shown {
+				folder, function, _ := split(name)
+				if !slices.Contains(wanted[folder], function) {
+					wanted[folder] = append(wanted[folder], function)
+				}
 			}
 		}
 	}
@@ -170,25 +176,34 @@ func TestEveryNamedTest(t *testing.T) {
 	for folder, functions := range wanted {
 		passed[folder] = runTests(t, folder, functions)
 	}
-	shown, not := 0, 0
-	for _, r := range table() {
-		good := len(r.shown) > 0
-		for _, name := range r.shown {
-			folder, function, begins := split(name)
-			if !slices.ContainsFunc(passed[folder], func(test string) bool {
-				return test == function && begins == "" || begins != "" && strings.HasPrefix(test, function+"/"+spelt(begins))
-			}) {
-				good = false
-				t.Errorf("@%d is not shown by %s", r.id, name)
+	for word, rows := range tables() {
+		shown, not := 0, 0
+		for _, r := range rows {
+			switch {
+			case r.because != "":
+				not++
+			case isShown(t, r, passed):
+				shown++
 			}
 		}
-		if good {
-			shown++
-		} else if r.because != "" {
-			not++
+		t.Logf("SMART App Launch 2.2, %s and %s NOT of clients: %d of %d shown by tests that passed just now, %d not applicable", word, word, shown, len(rows), not)
+	}
+}
+
+// isShown says whether every test that a row names has passed.
+func isShown(t *testing.T, r row, passed map[string][]string) bool {
+	t.Helper()
+	good := true
+	for _, name := range r.shown {
+		folder, function, begins := split(name)
+		if !slices.ContainsFunc(passed[folder], func(test string) bool {
+			return begins == "" && test == function || begins != "" && strings.HasPrefix(test, function+"/"+spelt(begins))
+		}) {
+			good = false
+			t.Errorf("@%d is not shown by %s", r.id, name)
 		}
 	}
-	t.Logf("SMART App Launch 2.2, SHALL and SHALL NOT of clients: %d of %d shown by tests that passed just now, %d not applicable", shown, len(table()), not)
+	return good
 }
 
 // spelt is a case's name as the testing package writes it.

@@ -87,3 +87,28 @@ func TestScopeLanguage(t *testing.T) {
 		}
 	})
 }
+
+// TestScopeDefaults: what is asked for where the operator says nothing is enough to show the schedule and the record, and
+// changes nothing.
+func TestScopeDefaults(t *testing.T) {
+	app := platform.AppConfig{ID: "ehr", ClientID: "locum", PublicURL: "https://locum.example", Auth: oauth.Auth{Method: oauth.AuthBasic}}
+	smart, err1 := platform.SMART(platform.SMARTConfig{FHIRBase: "https://ehr.example/fhir/r4", AppConfig: app})
+	athena, err2 := platform.Athena(platform.AthenaConfig{Environment: platform.AthenaProduction, AppConfig: app, Practices: []platform.Practice{{ID: "195900"}}})
+	must(t, err1)
+	must(t, err2)
+	for _, p := range []*platform.Platform{smart, athena} {
+		all := slices.Concat(p.RequestScopes(nil), p.LaunchRequest(nil))
+		t.Run("@46 nothing that writes "+p.Kind, func(t *testing.T) {
+			for _, o := range p.Operations {
+				if o.Write && o.Granted(all) {
+					t.Errorf("%s is asked for", o.ID)
+				}
+			}
+		})
+		t.Run("@148 no wildcard "+p.Kind, func(t *testing.T) {
+			if slices.ContainsFunc(all, func(s string) bool { return strings.Contains(s, "*") }) || len(all) < 10 {
+				t.Errorf("%v", all)
+			}
+		})
+	}
+}

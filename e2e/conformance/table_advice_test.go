@@ -1,0 +1,33 @@
+package conformance_test
+
+// adviceRows are what the requirements say clients SHOULD do, and SHOULD NOT: held to like the others.
+var adviceRows = []row{
+	{8, by("bff/vault.TestT059NothingInTheOpenAtRest"), ""},
+	{9, by("bff/vault.TestT059NothingInTheOpenAtRest", "bff.TestT004NoRouteReturnsTokenMaterial"), ""},
+	{10, by("bff.TestT005TheBundleHoldsNoConfiguration", "cmd/locum.TestT118SecretsAreNeverSeen"), ""},
+	{11, by(wireTest + "@64 "), ""},
+	{12, nil, "of apps that cannot keep a secret; Locum can, and is a public client only where it is configured so"},
+	{46, by("e2e/conformance.TestScopeDefaults/@46 "), ""},
+	{65, by(wireTest + "@320 "), ""},
+	{90, by("bff/vault.TestT059NothingInTheOpenAtRest"), ""},
+	{97, by("bff/proxy.TestT078BundleLinks", "bff/proxy.TestT078FHIRRedirects"), ""},
+	{98, by("bff/proxy.TestT078BundleLinks", "bff/proxy.TestT078OddLinks"), ""},
+	{117, by("bff/tokens.TestT053AnswerVariants", "bff/tokens.TestT053Athena"), ""},
+	{131, nil, "about the size of tokens; scopes go out as the operator has written them, and answers are read in any form"},
+	{133, by("bff.TestLongRequestsArePosted"), ""},
+	{147, by("bff/tokens.TestT035Athena", "bff/proxy.TestT035MissingFHIRScope"), ""},
+	{148, by("e2e/conformance.TestScopeDefaults/@148 "), ""},
+	{157, nil, "as row 155: Locum asks for no context by a role"},
+	{193, nil, "there is one view of a launched patient, whatever the intent is"},
+	{239, by(wireTest + "@143 "), ""},
+	{263, by("bff/service.TestRenewedEarly"), ""},
+	{267, by("bff/proxy.TestT078BundleLinks", "bff/proxy.TestT078FHIRRedirects"), ""},
+	{268, by("bff/proxy.TestT078BundleLinks", "bff/proxy.TestT078OddLinks"), ""},
+	{292, nil, "asked of implementers of servers; an app is registered by its operator"},
+	{299, by(wireTest + "@302 "), ""},
+	{303, by(wireTest+"@303 ", "bff.TestT029PublicKeys"), ""},
+	{413, nil, "as row 415"},
+	{414, nil, "as row 415"},
+	{425, nil, "as row 415, whose bundles it is about; a SMART configuration is asked for with its ETag (bff/oauth.TestFetchMetadata)"},
+	{426, nil, "as row 425"},
+}
