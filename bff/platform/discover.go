@@ -136,7 +136,10 @@ func (d *discovery) load() error {
 			return fmt.Errorf("read the metadata of %s: %w", d.live.ID, err)
 		}
 		if known, ok := d.live.Believed(pin); ok && d.live.OAuth.Use(d.live.discovered(known)) == nil {
-			d.pin, d.known, d.believe, d.next = pin, known, true, pin.CheckedAt.Add(metadataAge)
+			d.pin, d.known, d.believe = pin, known, true
+			if d.next = pin.CheckedAt.Add(metadataAge); pin.CheckedAt.After(time.Now()) { // the clock was set back
+				d.next = time.Time{}
+			}
 		}
 	}
 	d.loaded = true
