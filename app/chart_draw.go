@@ -24,7 +24,7 @@ func (p *page) drawChart(c *chart) []part {
 	right = append(right, tag("p.quiet").text(p.shell.words.Chart.Device))
 	return []part{
 		p.drawPerson(c), p.drawFailure(),
-		tag("div.record@chart").body(tag("div.record-side").body(left...), tag("div.record-side").body(right...)),
+		tag("div.record@chart").body(tag("div.record-side.record-beside").body(right...), tag("div.record-side").body(left...)),
 	}
 }
 

@@ -124,6 +124,9 @@ func (p *connectionsPage) drawLife(c shared.Connection) part {
 	}
 	said := joinWords(since, fresh, kept)
 	link := w.Connections.Life
+	if !renewed(c) {
+		said = joinWords(since, works)
+	}
 	switch c.State {
 	case shared.StateReconnect, shared.StateMisconfigured: // Nothing renews itself here.
 		said, link = joinWords(since, works), w.Connections.Why
@@ -132,6 +135,11 @@ func (p *connectionsPage) drawLife(c shared.Connection) part {
 	}
 	return tag("p.quiet@connection-life").body(text(said+" "),
 		tag("a@connection-story").attr("href", "/connections/"+c.ID+"/life").attr("aria-label", link+" · "+c.Clinic.Name).text(link))
+}
+
+// renewed says whether a connection's access is renewed at all: one that ends with its access is not.
+func renewed(c shared.Connection) bool {
+	return c.EndsAt == nil || time.Until(*c.EndsAt) > time.Duration(c.FreshSeconds)*time.Second+time.Minute
 }
 
 // drawForecast asks for a renewal before the platform ends a connection however it is used.

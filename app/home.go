@@ -202,14 +202,22 @@ func (p *page) drawOpen(c shared.Connection, class string) part {
 	return tag("a").class(class).attr("href", chartPath(c)).test("open-chart").body(icon(iconPeople), tag("span").text(label))
 }
 
-// drawLaunch says that a connection came of a launch, and when it ends.
+// drawLaunch says whom a connection was launched for, and when it ends: two of one practice differ in that alone.
 func (p *page) drawLaunch(c shared.Connection) part {
-	if !byEHR(c) {
+	w, z := p.shell.words.Chart, p.shell.zone("")
+	var said string
+	switch {
+	case byEHR(c):
+		said = w.ByEHR
+	case forOne(c):
+		said = w.ByChoice
+	default:
 		return nil
 	}
-	w, z := p.shell.words.Chart, p.shell.zone("")
-	said := w.ByEHR
-	if c.EndsAt != nil {
+	if forOne(c) {
+		said = joinWords(said, words.Fill(w.ForPatient, "patient", c.Launch.Patient))
+	}
+	if byEHR(c) && c.EndsAt != nil {
 		said = joinWords(said, words.Fill(w.ByEHREnds, "date", z.stamp(*c.EndsAt)))
 	}
 	return tag("p.quiet@connection-launch").text(said)

@@ -182,11 +182,19 @@ func (p *lifePage) drawLasting() part {
 	var lines []part
 	line := func(test, said string) { lines = append(lines, tag("li").test(test).text(said)) }
 	ends := c.EndsAt != nil && time.Until(*c.EndsAt) > 0
-	if ends {
+	switch {
+	case ends && byEHR(c):
+		z := p.shell.zone("")
+		line("life-ends", words.Fill(w.Chart.ByEHREnds, "date", z.stamp(*c.EndsAt)))
+	case ends:
 		z := p.shell.zone("")
 		line("life-ends", words.Fill(w.Life.EndsAt, "date", z.stamp(*c.EndsAt)))
-	} else {
+	default:
 		line("life-open", w.Life.EndsOpen)
+	}
+	if !renewed(c) {
+		return tag("section.card.lasting@life-lasting").body(
+			tag("h2.card-title").text(w.Life.Lasts), tag("ul.lines").body(lines...), p.drawLaunch(c))
 	}
 	keep, _ := w.Life.KeepAlive.Find(p.life.KeepAlive)
 	if c.KeptSeconds > 0 {
@@ -199,7 +207,7 @@ func (p *lifePage) drawLasting() part {
 		line("life-contradicts", w.Life.Contradicts)
 	}
 	var renew part
-	if ends && c.State == shared.StateConnected {
+	if ends && c.State == shared.StateConnected && !byEHR(c) {
 		selector := "button.button[type=button]@life-renew"
 		if soon(c) {
 			selector = "button.button.button-main[type=button]@life-renew"

@@ -49,6 +49,9 @@ func (p *outcomePage) notMe(ui.Context, ui.Event) {
 	p.answer(func(value string) (shared.Outcome, error) { return p.shell.client.link(value, true) })
 }
 
+// signInFirst leaves for Locum's sign-in, which leads back here: a plain page, to which go-app's links do not lead.
+func (p *outcomePage) signInFirst(ui.Context, ui.Event) { leave(shared.PathSignIn + "?then=outcome") }
+
 func (p *outcomePage) signMeIn(ui.Context, ui.Event) {
 	if who := p.outcome.SignsIn; who != nil {
 		p.answer(func(value string) (shared.Outcome, error) { return p.shell.client.signIn(value, who.ID) })
@@ -94,7 +97,7 @@ func (p *outcomePage) drawPerson() part {
 			button("outcome-not-me", "button", w.Launch.NotMe, p.notMe)}
 	default:
 		steps = []part{
-			tag("a.button.button-main[target=_self]@outcome-next").attr("href", shared.PathSignIn+"?then=outcome").text(w.Launch.SignIn),
+			button("outcome-next", "button button-main", w.Launch.SignIn, p.signInFirst),
 			button("outcome-not-me", "button", w.Launch.NotMe, p.notMe)}
 	}
 	return tag("section.card.outcome@outcome").attr("data-code", string(o.Code)).attr("role", "status").body(append(lines, tag("div.card-actions").body(steps...))...)

@@ -28,3 +28,16 @@ func (b *browser) shot(name string) {
 		b.t.Logf("no picture of %s: %v", name, err)
 	}
 }
+
+// wholeShot is shot of the whole length of a page.
+func (b *browser) wholeShot(name string) {
+	if os.Getenv("LOCUM_SHOTS") == "" {
+		return
+	}
+	height := mustEvaluate[int64](b, `Math.min(4000, document.documentElement.scrollHeight)`)
+	b.do(chromedp.EmulateViewport(1180, height))
+	b.shot(name)
+	b.do(chromedp.EmulateViewport(390, height))
+	b.shot(name + "-phone")
+	b.do(chromedp.EmulateViewport(1180, 860))
+}

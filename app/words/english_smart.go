@@ -26,7 +26,7 @@ var englishChart = Chart{
 	FindPatient:   "Find a patient", Only: "Opened for one patient", OnlyText: "This connection was opened for one patient, so no other can be looked up with it.",
 	Open: "Open the record", Ended: "This launch has ended",
 	EndedText: "It was good for one visit to the record. Open Locum again from your record system, on the patient’s chart.",
-	ByEHR:     "Opened from the record system, for one patient.", ByEHREnds: "It ends by itself on {date}.",
+	ByEHR:     "Opened from the record system.", ByChoice: "The patient was chosen at the platform.", ForPatient: "Good for one patient: {patient}.", ByEHREnds: "It ends by itself on {date}.",
 	Again: "Open Locum again from your record system.", Deceased: "Deceased", Unnamed: "Name not recorded",
 	Unreadable: "This part cannot be shown", Device: "Times are those of this device.",
 	Unread: Plural{"{n} entry could not be read and is missing here.", "{n} entries could not be read and are missing here."},
@@ -80,7 +80,7 @@ var englishLocked = Locked{
 var englishFHIR = FHIR{
 	See: "See {what}", Write: "See and change {what}", All: "the whole record", OfPatient: "of the patient who is open", OfApp: "without a signed-in person",
 	Things: Table{
-		{"Patient", "patients’ identity"}, {"Practitioner", "practitioners"}, {"Encounter", "visits"}, {"Observation", "measurements"},
+		{"Patient", "identity data"}, {"Practitioner", "practitioners"}, {"Encounter", "visits"}, {"Observation", "measurements"},
 		{"Condition", "problems"}, {"MedicationRequest", "medications"}, {"AllergyIntolerance", "allergies"}, {"Appointment", "appointments"},
 		{"Organization", "the practice’s details"}, {"Location", "locations"}, {"DiagnosticReport", "reports"}, {"DocumentReference", "documents"},
 		{"Immunization", "immunizations"}, {"Procedure", "procedures"}, {"CarePlan", "care plans"}, {"Medication", "medications"},

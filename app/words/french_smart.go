@@ -26,7 +26,7 @@ var frenchChart = Chart{
 	FindPatient:   "Chercher un patient", Only: "Ouvert pour un seul patient", OnlyText: "Cette connexion a été ouverte pour un seul patient ; elle ne permet d’en chercher aucun autre.",
 	Open: "Ouvrir le dossier", Ended: "Cette ouverture est terminée",
 	EndedText: "Elle valait pour une seule consultation du dossier. Ouvrez de nouveau Locum depuis votre dossier médical électronique, sur le dossier du patient.",
-	ByEHR:     "Ouvert depuis le dossier médical électronique, pour un seul patient.", ByEHREnds: "Elle prend fin d’elle-même le {date}.",
+	ByEHR:     "Ouvert depuis le dossier médical électronique.", ByChoice: "Le patient a été choisi sur la plateforme.", ForPatient: "Vaut pour un seul patient : {patient}.", ByEHREnds: "Elle prend fin d’elle-même le {date}.",
 	Again: "Ouvrez de nouveau Locum depuis votre dossier médical électronique.", Deceased: "Décès", Unnamed: "Nom non enregistré",
 	Unreadable: "Cette partie ne peut pas être montrée", Device: "Les heures sont celles de cet appareil.",
 	Unread: Plural{"{n} inscription n’a pas pu être lue et manque ici.", "{n} inscriptions n’ont pas pu être lues et manquent ici."},
@@ -80,7 +80,7 @@ var frenchLocked = Locked{
 var frenchFHIR = FHIR{
 	See: "Voir {what}", Write: "Voir et modifier {what}", All: "tout le dossier", OfPatient: "du patient ouvert", OfApp: "sans personne connectée",
 	Things: Table{
-		{"Patient", "l’identité des patients"}, {"Practitioner", "les praticiens"}, {"Encounter", "les visites"}, {"Observation", "les mesures"},
+		{"Patient", "les données d’identité"}, {"Practitioner", "les praticiens"}, {"Encounter", "les visites"}, {"Observation", "les mesures"},
 		{"Condition", "les problèmes"}, {"MedicationRequest", "les médicaments"}, {"AllergyIntolerance", "les allergies"}, {"Appointment", "les rendez-vous"},
 		{"Organization", "les données du cabinet"}, {"Location", "les lieux"}, {"DiagnosticReport", "les comptes rendus"}, {"DocumentReference", "les documents"},
 		{"Immunization", "les vaccinations"}, {"Procedure", "les actes"}, {"CarePlan", "les plans de soins"}, {"Medication", "les médicaments"},

@@ -19,6 +19,7 @@ type Chart struct {
 	NotHere, More, Incomplete, Latest, Trend, TrendText, Table, Day, Measure, Value   string
 	Since, Reaction, Reason, NoPatient, NoPatientText, FindPatient, Only, OnlyText    string
 	Open, Ended, EndedText, ByEHR, ByEHREnds, Again, Deceased, Unnamed, Unreadable    string
+	ByChoice, ForPatient                                                              string
 	Device                                                                            string
 	Unread                                                                            Plural
 	Statuses, Verifications, Criticalities, Encounters, MedicationStates, Preliminary Table
