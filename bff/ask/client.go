@@ -145,7 +145,8 @@ func (q *question) policy(c caller) {
 // secret tells a wrong secret from one that is written in another way (RFC 6749 §2.3.1).
 func (q *question) secret(ctx context.Context, c caller) {
 	value, _ := q.Secret(c.id)
-	if c.auth.Method == oauth.AuthBasic && (url.QueryEscape(value.Reveal()) != value.Reveal() || url.QueryEscape(c.clientID) != c.clientID) {
+	coded := func(text string) bool { return url.QueryEscape(text) != text }
+	if c.auth.Method == oauth.AuthBasic && (coded(value.Reveal()) || coded(c.clientID)) {
 		other := c
 		other.auth.RawBasic = !c.auth.RawBasic
 		if q.works(ctx, other) {
