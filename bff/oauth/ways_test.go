@@ -14,6 +14,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,14 +32,33 @@ func asks(t *testing.T, client *oauth.Client) map[string]error {
 		}
 		return err
 	}
-	_, introspected := client.Introspect(t.Context(), secret.New("access-token-value"), "access_token")
-	return map[string]error{
-		"exchange":    parsed(client.Exchange(t.Context(), secret.New("code-value"), secret.New("verifier-value"))),
-		"refresh":     parsed(client.Refresh(t.Context(), secret.New("refresh-token-value"), []string{"openid"})),
-		"credentials": parsed(client.ClientCredentials(t.Context(), []string{"x"})),
-		"revoke":      client.Revoke(t.Context(), secret.New("refresh-token-value"), "refresh_token"),
-		"introspect":  introspected,
+	calls := map[string]func() error{
+		"exchange": func() error {
+			return parsed(client.Exchange(t.Context(), secret.New("code-value"), secret.New("verifier-value")))
+		},
+		"refresh": func() error {
+			return parsed(client.Refresh(t.Context(), secret.New("refresh-token-value"), []string{"openid"}))
+		},
+		"credentials": func() error { return parsed(client.ClientCredentials(t.Context(), []string{"x"})) },
+		"revoke":      func() error { return client.Revoke(t.Context(), secret.New("refresh-token-value"), "refresh_token") },
+		"introspect": func() error {
+			_, err := client.Introspect(t.Context(), secret.New("access-token-value"), "access_token")
+			return err
+		},
 	}
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	errs := map[string]error{}
+	for name, call := range calls {
+		all.Go(func() {
+			err := call()
+			mu.Lock()
+			defer mu.Unlock()
+			errs[name] = err
+		})
+	}
+	all.Wait()
+	return errs
 }
 
 // eachWay runs a test for each way to authenticate, and with introspection by either method where that can be.
