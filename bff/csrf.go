@@ -18,13 +18,15 @@ var errForbidden = &failure{code: shared.CodeForbidden}
 // header (a cross-origin page would need a preflight that Locum never grants; RFC 10017 §6.1.3.3), the origin, and JSON
 // where there is a body, so that no form can have made it.
 func (s *Server) changes(c *fiber.Ctx) error {
-	if c.Get(shared.HeaderClient) != shared.ClientApp || !s.fromOurOrigin(c) {
-		return errForbidden
-	}
-	if contentType := c.Get(fiber.HeaderContentType); (len(c.Request().Body()) > 0 || contentType != "") && !isJSON(contentType) {
+	contentType := c.Get(fiber.HeaderContentType)
+	if !s.fromOurApp(c) || (len(c.Request().Body()) > 0 || contentType != "") && !isJSON(contentType) {
 		return errForbidden
 	}
 	return c.Next()
+}
+
+func (s *Server) fromOurApp(c *fiber.Ctx) bool {
+	return c.Get(shared.HeaderClient) == shared.ClientApp && s.fromOurOrigin(c)
 }
 
 // fromOurOrigin compares with the configured origin and nothing else, so a proxy that ends TLS changes nothing. Every

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"locum/bff/platform"
 	"locum/bff/proxy"
 	"locum/bff/service"
 	"locum/shared"
@@ -74,4 +75,48 @@ func (s *Server) showStyle(c *fiber.Ctx) error {
 func (s *Server) administers(practitioner string) bool {
 	who, err := s.accounts.ByID(practitioner)
 	return err == nil && s.isAdministrator(who.Login)
+}
+
+// What some platforms take in the place of plain JSON.
+const (
+	mediaFHIR = "application/fhir+json" // FHIR R4 §3.1.0.1.9
+	mediaForm = fiber.MIMEApplicationForm
+)
+
+// changesThere is changes for a call of a platform. FHIR's JSON is as far from any form as JSON is. A form's own media type is
+// let through where the request says its exact origin besides, as a browser does: the app's header alone keeps other pages
+// from sending it, and this is the second proof in the place of the media type.
+func (s *Server) changesThere(c *fiber.Ctx) error {
+	switch mediaType(c.Get(fiber.HeaderContentType)) {
+	default:
+		return s.changes(c)
+	case mediaFHIR:
+	case mediaForm:
+		if string(exchangeOf(c.Context()).origin) != s.origin {
+			return errForbidden
+		}
+	}
+	if !s.fromOurApp(c) {
+		return errForbidden
+	}
+	return c.Next()
+}
+
+// speaksThat refuses at a connection of Jane's what is no plain JSON, as everywhere else.
+func (s *Server) speaksThat(c *fiber.Ctx) error {
+	if contentType := c.Get(fiber.HeaderContentType); contentType == "" || isJSON(contentType) {
+		return c.Next()
+	}
+	connection := c.Params("connection")
+	if service.IsID(connection) {
+		return c.Next()
+	}
+	standing, err := s.tokens.Standing(exchangeOf(c.Context()).session.Practitioner, connection)
+	if err != nil {
+		return s.recordForeign(c, connection, err)
+	}
+	if live, err := s.platforms.Get(standing.Platform); err != nil || live.Kind == platform.KindJane {
+		return errForbidden
+	}
+	return c.Next()
 }

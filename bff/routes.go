@@ -42,6 +42,11 @@ var everyone = []fiber.Handler{}
 func (s *Server) reader() []fiber.Handler { return []fiber.Handler{s.reads, s.signedIn} }
 func (s *Server) person() []fiber.Handler { return []fiber.Handler{s.changes, s.signedIn, s.active} }
 
+// writer is a person who changes something at a platform.
+func (s *Server) writer() []fiber.Handler {
+	return []fiber.Handler{s.changesThere, s.signedIn, s.speaksThat, s.active}
+}
+
 // formRoutes are the pages outside the app, and their forms.
 func (s *Server) formRoutes() []route {
 	p, form := s.policies, []fiber.Handler{s.posts}
@@ -89,10 +94,10 @@ func (s *Server) proxyRoutes() []route {
 	p, proxied := s.policies, shared.PathProxy+"/{connection}/*"
 	return []route{
 		{get, proxied, p.api, s.reader(), s.callPlatform},
-		{post, proxied, p.api, s.person(), s.callPlatform},
-		{put, proxied, p.api, s.person(), s.callPlatform},
-		{patch, proxied, p.api, s.person(), s.callPlatform},
-		{del, proxied, p.api, s.person(), s.callPlatform},
+		{post, proxied, p.api, s.writer(), s.callPlatform},
+		{put, proxied, p.api, s.writer(), s.callPlatform},
+		{patch, proxied, p.api, s.writer(), s.callPlatform},
+		{del, proxied, p.api, s.writer(), s.callPlatform},
 	}
 }
 
