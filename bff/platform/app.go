@@ -79,6 +79,7 @@ func (c AppConfig) app(kind string) *Platform {
 	}
 	if c.Service != nil {
 		service := *c.Service
+		service.Scopes, service.Operations = slices.Clone(service.Scopes), slices.Clone(service.Operations)
 		p.Service = &service
 	}
 	return p

@@ -207,6 +207,7 @@ func TestClinicOfReferences(t *testing.T) {
 		{[]string{"Practitioner/a-195900.Provider-11", "a-195900.E-1"}, "195900"},
 		{[]string{"Organization/a-1.Practice-195900"}, "195900"},
 		{[]string{"a-195900.E-60178", "Practitioner/a-195901.Provider-31"}, ""},
+		{[]string{"Practitioner/a-195901.Provider-31/_history/1"}, "195901"},
 		{[]string{"a-777.E-1"}, ""},
 		{[]string{"pat-1"}, ""},
 		{nil, ""},
@@ -219,6 +220,8 @@ func TestClinicOfReferences(t *testing.T) {
 	}
 	for reference, want := range map[string]bool{
 		"a-195900.E-60178": true, "Patient/a-195901.E-60178": false, "pat-1": true, "": true, "a-1.Practice-195901": false, "a-x.E-1": true,
+		"Patient/a-195901.E-1/_history/2": false, "https://x.example/Patient/a-195901.E-1?a=b": false, "Patient/a-195900.E-1/_history/a-195901.E-1": false,
+		"Patient/a-195900.E-1/_history/2": true,
 	} {
 		if p.Belongs(practice, reference) != want {
 			t.Errorf("%q belongs: %v", reference, !want)

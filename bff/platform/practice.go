@@ -1,51 +1,53 @@
 package platform
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// practiceOf is the number of the practice that a FHIR id or reference of athenahealth speaks of: 195900 of
-// a-195900.E-60178, Practitioner/a-195900.Provider-11, or an absolute URL that ends so. It is "" for ids of no practice,
-// such as those of organizations, which have the practice behind the dot: a-1.Practice-195900.
-func practiceOf(reference string) string {
-	id := reference[strings.LastIndexByte(reference, '/')+1:]
-	rest, ok := strings.CutPrefix(id, "a-")
-	if !ok {
-		return ""
+// practicesOf are the numbers of the practices that a FHIR id or reference of athenahealth speaks of: 195900 of
+// a-195900.E-60178, Practitioner/a-195900.Provider-11, or an absolute or versioned URL with such a part. Ids of organizations
+// have the practice behind the dot: a-1.Practice-195900. There are none in ids of no practice.
+func practicesOf(reference string) []string {
+	var all []string
+	for id := range strings.FieldsFuncSeq(reference, func(r rune) bool { return strings.ContainsRune("/?#&=|,;", r) }) {
+		rest, is := strings.CutPrefix(id, "a-")
+		practice, local, dotted := strings.Cut(rest, ".")
+		if of, organization := strings.CutPrefix(local, "Practice-"); organization && practice == "1" {
+			practice = of
+		}
+		if is && dotted && isPracticeID(practice) {
+			all = append(all, practice)
+		}
 	}
-	practice, local, ok := strings.Cut(rest, ".")
-	if of, is := strings.CutPrefix(local, "Practice-"); is && practice == "1" {
-		practice = of
-	}
-	if !ok || !isPracticeID(practice) {
-		return ""
-	}
-	return practice
+	return all
 }
 
 // Belongs says whether a FHIR id or reference can be a record of the clinic with this address. Where ids do not say whose
 // they are, they all can.
 func (p *Platform) Belongs(address, reference string) bool {
 	own := p.Practice(address)
-	practice := practiceOf(reference)
-	return own == "" || practice == "" || practice == own
+	return own == "" || !slices.ContainsFunc(practicesOf(reference), func(practice string) bool { return practice != own })
 }
 
 // ClinicOf is the configured clinic that FHIR ids or references speak of, such as a launch's patient and its fhirUser: a
 // launch names a server, and at athenahealth all practices share one. The error is a *ClinicError: ClinicEmpty when they
 // name none and several are configured, ClinicNotAllowed when they name another one, or two.
 func (p *Platform) ClinicOf(references ...string) (Clinic, error) {
-	named := ""
+	var named []string
 	if p.Kind == KindAthena {
 		for _, reference := range references {
-			switch practice := practiceOf(reference); {
-			case practice == "" || practice == named:
-			case named != "":
-				return Clinic{}, &ClinicError{ClinicNotAllowed}
-			default:
-				named = practice
-			}
+			named = append(named, practicesOf(reference)...)
 		}
 	}
-	return p.Clinic(named)
+	slices.Sort(named)
+	switch named = slices.Compact(named); len(named) {
+	case 0:
+		return p.Clinic("")
+	case 1:
+		return p.Clinic(named[0])
+	}
+	return Clinic{}, &ClinicError{ClinicNotAllowed}
 }
 
 // SearchParam is the query parameter that every FHIR search at a clinic needs; "" where there is none. athenahealth asks for
