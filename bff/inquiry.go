@@ -6,11 +6,12 @@ import (
 	"fmt"
 
 	"locum/bff/ask"
+	"locum/bff/audit"
 	"locum/bff/secret"
 )
 
-// commandAsk asks a platform what only it can answer, by the credentials that this server holds. It changes nothing, here or
-// there.
+// commandAsk asks a platform what only it can answer, by the credentials that this server holds, and puts on record that they
+// were used. It changes nothing else, here or there.
 func (s *Server) commandAsk(ctx context.Context, input json.RawMessage, _ secret.String) (any, error) {
 	var order ask.Order
 	if err := ordered(input, &order); err != nil {
@@ -22,6 +23,10 @@ func (s *Server) commandAsk(ctx context.Context, input json.RawMessage, _ secret
 	}
 	pin, err := s.loadPin(live.ID)
 	if err != nil {
+		return nil, err
+	}
+	event := audit.Event{Kind: "platform_asked", Platform: live.ID, Remote: "command line"}
+	if err := s.audit.Event(context.WithoutCancel(ctx), event); err != nil {
 		return nil, err
 	}
 	return ask.Platform(ctx, live.Platform, ask.Means{

@@ -5,12 +5,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"locum/bff"
+	"locum/bff/audit"
 	"locum/bff/check"
 	"locum/bff/config"
 	"locum/bff/keys"
@@ -182,6 +184,11 @@ func TestLiveAppsThroughTheRunningLocum(t *testing.T) {
 	r.expect(report)
 	if len(report.Unseen) != 1 || !strings.Contains(report.Unseen[0].What, "accounts") {
 		t.Errorf("not looked at: %v", report.Unseen)
+	}
+	trail, err := os.ReadFile(r.at("data/" + audit.FileName))
+	must(t, err)
+	if strings.Count(string(trail), `"kind":"platform_asked"`) != 2 {
+		t.Errorf("the use of the credentials is not on record:\n%s", trail)
 	}
 	must(t, server.SetClientSecret("athena", secret.New(previewSecret)))
 	report = check.Run(t.Context(), r.at("locum.yaml"), check.Options{Live: true})
