@@ -42,6 +42,11 @@ func TestSMARTServer(t *testing.T) {
 			t.Errorf("asked for %q", sent)
 		}
 		wantState(t, e.view("p1", id), tokens.StateConnected, "")
+		r := e.approve("p2", noor, "", "", nil)
+		e.crash()
+		c, err := e.keeper.Redeem(context.Background(), r)
+		must(t, err)
+		e.disconnect("p2", c.ID, tokens.EndedRevoked)
 		e.crash()
 		e.disconnect("p1", id, tokens.EndedRevoked)
 		if e.chains() != 0 {
