@@ -52,11 +52,21 @@ func (s *Server) intoFrame(e *exchange) bool {
 	return s.cookies.embedded && (string(e.dest) == "iframe" || string(e.dest) == "frame")
 }
 
-// perhapsSignedIn lets everybody through, and knows who is signed in. What a signed-in person does counts as activity.
+// perhapsSignedIn lets everybody through, and knows who is signed in.
 func (s *Server) perhapsSignedIn(c *fiber.Ctx) error {
 	err := s.findSession(exchangeOf(c.Context()))
 	if err != nil && !errors.Is(err, session.ErrSignedOut) {
 		return err
+	}
+	return c.Next()
+}
+
+// recognised lets a browser through that is signed in, or that has begun something without being so and shows its flow
+// value; whether that fits, what it asks for decides. Everybody else gets 401, as at any other path.
+func (s *Server) recognised(c *fiber.Ctx) error {
+	e := exchangeOf(c.Context())
+	if e.session.ID == "" && s.browser(e) == (connect.Browser{}) {
+		return session.ErrSignedOut
 	}
 	return c.Next()
 }

@@ -66,7 +66,7 @@ func (s *Server) apiRoutes() []route {
 	p, reader, person := s.policies, s.reader(), s.person()
 	launched := []fiber.Handler{s.reads, s.perhapsSignedIn}
 	launcher := []fiber.Handler{s.changes, s.perhapsSignedIn, s.perhapsActive}
-	asker := []fiber.Handler{s.changes, s.perhapsSignedIn} // the app by itself: it keeps no session alive
+	asker := []fiber.Handler{s.changes, s.perhapsSignedIn, s.recognised} // the app by itself: it keeps no session alive
 	connection := shared.PathConnections + "/{connection}"
 	return []route{
 		{get, shared.PathSession, p.api, reader, s.showSession},
@@ -76,7 +76,7 @@ func (s *Server) apiRoutes() []route {
 		{post, shared.PathConnect, p.api, person, s.beginConnect},
 		{post, shared.PathOutcome, p.api, asker, s.showOutcome},
 		{post, shared.PathLaunch, p.api, launcher, s.beginLaunch},
-		{post, shared.PathLaunch + "/link", p.api, launcher, s.linkLaunch},
+		{post, shared.PathLaunch + "/link", p.api, append(asker, s.perhapsActive), s.linkLaunch},
 		{get, shared.PathLaunch + "/{launch}", p.api, launched, s.showLaunch},
 		{get, shared.PathConnections, p.api, reader, s.listConnections},
 		{get, connection, p.api, reader, s.showConnection},
