@@ -45,7 +45,8 @@ func (c *call) confine(params []param, page *page) error {
 	case people && len(found) == 0: // looks for people, or adds one
 		return errWrongPatient
 	}
-	c.confined = len(found) > 0
+	// A record that is read by its id names nobody before it is there; then it has to be hers.
+	c.confined = len(found) > 0 || c.operation.FHIR && c.operation.Interaction == "r"
 	return nil
 }
 

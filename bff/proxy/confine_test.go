@@ -150,6 +150,13 @@ func TestAnsweredAboutAnother(t *testing.T) {
 		f.always(fhirReply(200, `{"resourceType":"Patient","id":"`+grace+`"}`))
 		wantCode(t, errOf(r.do(r.search(fhirPatient+"/"+ada, ""))), "platform_bad_answer")
 	})
+	t.Run("a record that is read by its id", func(t *testing.T) {
+		r, f := athena(t, setup{patient: ada})
+		f.always(fhirReply(200, observationA))
+		r.mustDo(r.search(fhirRecord+"/o1", ""))
+		f.always(fhirReply(200, strings.ReplaceAll(observationA, ada, grace)))
+		wantCode(t, errOf(r.do(r.search(fhirRecord+"/o1", ""))), "platform_bad_answer")
+	})
 	t.Run("a page of a confined search of people", func(t *testing.T) {
 		r, f := athena(t, setup{patient: ada})
 		f.always(fhirReply(200, bundle("", "next Patient?cursor=2")))

@@ -11,13 +11,17 @@ import (
 // What a document can be refused for.
 var (
 	errNotJSON      = errors.New("not a JSON document in UTF-8")
-	errTooDeep      = errors.New("a document with too many levels")
+	errTooMuch      = errors.New("a document with too many levels or links")
 	errForeignPage  = errors.New("the next page lies elsewhere")
 	errOtherPatient = errors.New("it is about another patient")
 )
 
-// maxDepth is how many levels a FHIR document may have.
-const maxDepth = 100
+// maxDepth is how many levels a FHIR document may have, maxSigned how many links: each that is kept costs a signature, and is
+// longer than it was.
+const (
+	maxDepth  = 100
+	maxSigned = 1000
+)
 
 // document goes through the JSON of a FHIR document once and notes what is to be changed: strings that hold references and
 // links. Everything else stays byte for byte as it was, so that no number loses a digit and no member its place.
@@ -31,6 +35,7 @@ type document struct {
 	at    int
 	depth int
 	edits []edit
+	seen  int    // links
 	kind  string // resourceType of the whole
 }
 
@@ -150,7 +155,7 @@ func (d *document) value(p place) error {
 // object passes by an object, and says whether it is a link that is to go.
 func (d *document) object(p place) (gone bool, err error) {
 	if d.depth++; d.depth > maxDepth {
-		return false, errTooDeep
+		return false, errTooMuch
 	}
 	defer func() { d.depth-- }()
 	var o known
@@ -229,6 +234,9 @@ func (d *document) refer(s span, judged bool) error {
 func (d *document) judge(o known) (gone bool, err error) {
 	next := slices.ContainsFunc(o.relations, func(r string) bool { return strings.EqualFold(r, "next") })
 	before := len(d.edits)
+	if d.seen += len(o.urls); d.seen > maxSigned {
+		return false, errTooMuch
+	}
 	for _, s := range o.urls {
 		text, fine := d.link(d.string(s))
 		if !fine {
@@ -246,7 +254,7 @@ func (d *document) judge(o known) (gone bool, err error) {
 // list passes by a list, and takes links away that are to go, each with one comma.
 func (d *document) list(p place) error {
 	if d.depth++; d.depth > maxDepth {
-		return errTooDeep
+		return errTooMuch
 	}
 	defer func() { d.depth-- }()
 	kept, last := false, 0

@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -67,6 +68,8 @@ func TestFHIRAnswers(t *testing.T) {
 		{"100 levels", fhirReply(200, deep(100)), ""},
 		{"101 levels", fhirReply(200, deep(101)), "platform_bad_answer"},
 		{"100,000 levels", fhirReply(200, `{"a":`+strings.Repeat("[", 100_000)+strings.Repeat("]", 100_000)+`}`), "platform_bad_answer"},
+		{"1,000 links", fhirReply(200, bundle("", slices.Repeat([]string{"self ?a"}, 1000)...)), ""},
+		{"1,001 links", fhirReply(200, bundle("", slices.Repeat([]string{"self ?a"}, 1001)...)), "platform_bad_answer"},
 		{"a list", fhirReply(200, `[]`), "platform_bad_answer"},
 		{"a string", fhirReply(200, `"x"`), "platform_bad_answer"},
 		{"blank", fhirReply(200, ` `), "platform_bad_answer"},
