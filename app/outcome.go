@@ -20,6 +20,7 @@ type outcomePage struct {
 type outcomeState struct {
 	outcome shared.Outcome
 	beside  bool // this tab was opened for the sign-in alone
+	missed  int  // how often an attempt was not found that a window of its own is finishing
 	// answering says that what the person has said is on its way.
 	answering bool
 }
@@ -45,6 +46,10 @@ func (p *outcomePage) load() {
 	}
 	async(&p.page, func() (shared.Outcome, error) { return p.shell.client.outcome(value) }, func(o shared.Outcome, err error) {
 		switch f := failed(err); {
+		case err != nil && f.Code == shared.CodeNotFound && framed() && p.missed < missedMost:
+			p.missed++ // The answer is being redeemed: the attempt is gone, and how it ended is not known yet.
+			p.outcome.Code = shared.OutcomePending
+			p.awaitDue(time.Now().Add(pollEvery), p.load)
 		case err != nil && (f.Code == shared.CodeNotFound || f.Code == shared.CodeInvalidState):
 			forget(attemptKey)
 			p.outcome.Code = p.unfound()

@@ -16,6 +16,9 @@ const launchKey = "locum.launch"
 // pollEvery is how often the page asks whether a sign-in in a window of its own has ended.
 const pollEvery = 1500 * time.Millisecond
 
+// missedMost is how often it goes on asking for an attempt that is not found: longer than an exchange can take.
+const missedMost = 20
+
 // asks says whether an outcome waits for a person to say who they are. Its attempt stays open until then.
 func asks(code shared.Code) bool {
 	return code == shared.OutcomeLinkNeeded || code == shared.OutcomeSignInReady

@@ -116,7 +116,8 @@ func TestEmbeddedLaunch(t *testing.T) {
 		t.Errorf("the locked page says %q", text)
 	}
 	b.shot("locked")
-	frame.do(chromedp.Reload())
+	mustEvaluate[bool](frame, `(location.reload(), true)`)
+	frame.until("it is loaded again", `performance.getEntriesByType("navigation")[0]?.type === "reload"`)
 	frame.see(by("locked"))
 	frame.nobodyElse(athena, "")
 
