@@ -78,10 +78,20 @@ var subjects = []string{"subject", "patient", "beneficiary"}
 var words = []string{"entry", "resource", "link", "subject", "patient", "beneficiary", "reference", "fullurl", "resourcetype", "id",
 	"relation", "url"}
 
-// word is the name among words that a reader may take name for, "" for all others: some read names in any case.
-func word(name string) string {
+// word is the name among words that a reader may take a member's name for, "" for all others: some read names in any case, by
+// Unicode's folding.
+func (d *document) word(s span) string {
+	raw := d.in[s.from+1 : s.to-1]
+	plain := true
+	for _, c := range raw {
+		plain = plain && c < 0x80 && c != '\\'
+	}
+	name := ""
+	if !plain {
+		name = d.string(s)
+	}
 	for _, w := range words {
-		if strings.EqualFold(w, name) {
+		if plain && len(w) == len(raw) && strings.EqualFold(w, string(raw)) || !plain && strings.EqualFold(w, name) {
 			return w
 		}
 	}
@@ -168,7 +178,7 @@ func (d *document) object(p place) (gone bool, err error) {
 			d.at++
 			d.space()
 		}
-		name := word(d.string(d.text()))
+		name := d.word(d.text())
 		d.space()
 		d.at++ // the colon
 		d.space()

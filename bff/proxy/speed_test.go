@@ -2,7 +2,9 @@ package proxy_test
 
 import (
 	"context"
+	"encoding/json"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,3 +65,24 @@ func benchmarkDo(b *testing.B, parallelism int) {
 func BenchmarkDo2(b *testing.B)   { benchmarkDo(b, 1) }
 func BenchmarkDo64(b *testing.B)  { benchmarkDo(b, 32) }
 func BenchmarkDo256(b *testing.B) { benchmarkDo(b, 128) }
+
+// BenchmarkDocument is what a searchset of 64 kB costs on its way to the browser, beside encoding/json's mere look at it.
+func BenchmarkDocument(b *testing.B) {
+	entry := `{"fullUrl":"http://127.0.0.1:7001/fhir/r4/Observation/o1","resource":{"resourceType":"Observation","id":"o1","status":"final",` +
+		`"code":{"coding":[{"system":"http://loinc.org","code":"8867-4","display":"Heart rate"}]},"subject":{"reference":"Patient/p1"},` +
+		`"effectiveDateTime":"2026-01-01T10:00:00Z","valueQuantity":{"value":61.0,"unit":"/min"}}}`
+	body := bundle(strings.Repeat(entry+",", 64<<10/len(entry))+entry, "self Observation?patient=p1", "next Observation?cursor=2")
+	r, f := athena(b, setup{})
+	f.always(fhirReply(200, body))
+	b.SetBytes(int64(len(body)))
+	b.Run("whole call", func(b *testing.B) {
+		for b.Loop() {
+			r.mustDo(r.search(fhirRecord, ""))
+		}
+	})
+	b.Run("json.Valid", func(b *testing.B) {
+		for b.Loop() {
+			_ = json.Valid([]byte(body))
+		}
+	})
+}
