@@ -30,6 +30,7 @@ const (
 	AccountList     = "list"
 	AccountDisable  = "disable"
 	AccountEnable   = "enable"
+	AccountUnlink   = "unlink" // from who they are at platforms whose EHR signs them in
 )
 
 // AccountOrder is what an operator wants of the accounts. Name is of AccountAdd.
@@ -112,7 +113,7 @@ func (s *Server) commandForget(ctx context.Context, input json.RawMessage, _ sec
 
 // accountEvents name an AccountOrder's operations in the audit trail.
 var accountEvents = map[string]string{AccountAdd: "account_added", AccountPassword: "password_set", AccountDisable: "account_disabled",
-	AccountEnable: "account_enabled"}
+	AccountEnable: "account_enabled", AccountUnlink: "unlinked"}
 
 func (s *Server) commandAccount(ctx context.Context, input json.RawMessage, hidden secret.String) (any, error) {
 	var order AccountOrder
@@ -153,6 +154,8 @@ func (s *Server) obey(order AccountOrder, password secret.String) error {
 		return s.removeSetupFile() // nobody needs the code any more
 	case AccountPassword:
 		return s.SetPassword(order.Login, password)
+	case AccountUnlink:
+		return s.Unlink(order.Login)
 	}
 	return s.SetDisabled(order.Login, order.Op == AccountDisable)
 }

@@ -145,6 +145,21 @@ func TestALinkBelongsToOnePractitioner(t *testing.T) {
 	eventually(t, "what came of it is given back", func() bool { return living(b.athena) == held })
 }
 
+// TestALinkIsTakenAway by whoever runs this Locum, and the person at the platform may then be another practitioner's.
+func TestALinkIsTakenAway(t *testing.T) {
+	b := openEHR(t, ehrOptions{})
+	b.linked(loginOne, "athena", "robin@example.test")
+	must(t, b.server.Unlink(loginOne))
+	out := browser{bench: b.bench}
+	if _, outcome := b.launched(&out, "athena", sandbox.Launch{}); outcome.Code != shared.OutcomeLinkNeeded {
+		t.Errorf("unlinked: %+v", outcome)
+	}
+	b.linked(loginTwo, "athena", "robin@example.test")
+	if err := b.server.Unlink("nobody"); err == nil {
+		t.Error("nobody was unlinked")
+	}
+}
+
 // TestLaunchesReplaceNothing: another patient is another connection, and what was connected by hand stays.
 func TestLaunchesReplaceNothing(t *testing.T) {
 	b := openEHR(t, ehrOptions{})

@@ -127,6 +127,15 @@ func (s *Server) SetDisabled(login string, disabled bool) error {
 	return s.endAll(login)
 }
 
+// Unlink has no EHR sign the practitioner in any more, until they say again who they are there. Their connections stay.
+func (s *Server) Unlink(login string) error {
+	who, err := s.accounts.ByLogin(login)
+	if err != nil {
+		return err
+	}
+	return s.vault.Update(func(tx *vault.Tx) error { return tokens.Unlink(tx, who.ID) })
+}
+
 // endAll ends every session of an account. The store of accounts cannot: it does not know who is signed in right now.
 func (s *Server) endAll(login string) error {
 	who, err := s.accounts.ByLogin(login)

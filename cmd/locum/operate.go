@@ -151,6 +151,7 @@ type accountCommand struct {
 	Password accountPasswordCommand `cmd:"" help:"Set a practitioner's password; it is read from standard input."`
 	List     accountListCommand     `cmd:"" help:"List the practitioners."`
 	Disable  accountDisableCommand  `cmd:"" help:"Keep a practitioner from signing in."`
+	Unlink   accountUnlinkCommand   `cmd:"" help:"Forget who a practitioner is in record systems that open Locum."`
 }
 
 type accountAddCommand struct {
