@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -29,7 +30,7 @@ func (b *browser) shot(name string) {
 	}
 }
 
-// wholeShot is shot of the whole length of a page.
+// wholeShot is shot of the whole length of a page: wide, as on a phone, and there in the dark.
 func (b *browser) wholeShot(name string) {
 	if os.Getenv("LOCUM_SHOTS") == "" {
 		return
@@ -39,5 +40,13 @@ func (b *browser) wholeShot(name string) {
 	b.shot(name)
 	b.do(chromedp.EmulateViewport(390, height))
 	b.shot(name + "-phone")
+	dark := &emulation.MediaFeature{Name: "prefers-color-scheme", Value: "dark"}
+	if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{dark}}); err != nil {
+		b.t.Logf("no dark picture of %s: %v", name, err)
+	}
+	b.shot(name + "-phone-dark")
+	if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{}); err != nil {
+		b.t.Logf("light again after %s: %v", name, err)
+	}
 	b.do(chromedp.EmulateViewport(1180, 860))
 }
