@@ -124,16 +124,19 @@ func (r *reader) service(path string, node ast.Node) *platform.Service {
 	return s
 }
 
-// day reads a date; its beginning, in UTC.
+// day reads a date, which stands for its beginning in UTC, or a date and a time.
 func (r *reader) day(path string, node ast.Node) time.Time {
 	text := r.text(path, node)
-	day, err := time.Parse(time.DateOnly, text)
+	at, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		at, err = time.Parse(time.RFC3339, text)
+	}
 	switch {
 	case text == "":
 	case err != nil:
-		r.find(CodeMetadata, path, "no date", "write a day, such as 2026-11-22")
-	case day.After(time.Now().Add(24 * time.Hour)):
+		r.find(CodeMetadata, path, "no date", "write a day, such as 2026-11-22, or a time, such as 2026-11-22T14:00:00Z")
+	case at.After(time.Now().Add(24 * time.Hour)):
 		r.find(CodeMetadata, path, "lies in the future, so no document would be believed until then", "write today's date")
 	}
-	return day
+	return at
 }

@@ -52,7 +52,7 @@ platforms:
     launch: {enabled: false}
     standalone: []
     send_scope: true
-    metadata_since: 2026-11-20
+    metadata_since: 2026-11-20T14:00:00Z
 `
 
 func TestEveryKeyOfApps(t *testing.T) {
@@ -90,7 +90,7 @@ func TestEveryKeyOfApps(t *testing.T) {
 	}
 	s := c.Platforms[1]
 	if s.Auth != (oauth.Auth{Method: oauth.AuthNone}) || s.Launch || s.LaunchURI != "" || s.KeysURI != "" || len(s.Standalone) != 0 || !s.SendScope ||
-		s.FHIRBase != "https://ehr.example/tenant/fhir" || s.Server.Issuer != "https://ehr.example/auth" || !s.MetadataSince.Equal(time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)) {
+		s.FHIRBase != "https://ehr.example/tenant/fhir" || s.Server.Issuer != "https://ehr.example/auth" || !s.MetadataSince.Equal(time.Date(2026, 11, 20, 14, 0, 0, 0, time.UTC)) {
 		t.Errorf("%+v", s)
 	}
 }

@@ -157,7 +157,7 @@ func writtenApp(p *platform.Platform) string {
 		line(4, "fhir_base", q(p.FHIRBase))
 		line(4, "send_scope", fmt.Sprint(p.SendScope))
 		if !p.MetadataSince.IsZero() {
-			line(4, "metadata_since", p.MetadataSince.Format(time.DateOnly))
+			line(4, "metadata_since", p.MetadataSince.Format(time.RFC3339))
 		}
 	}
 	b.WriteString("    auth:\n")

@@ -54,7 +54,7 @@ func (c *Config) Registrations() []Registration {
 	for _, p := range c.Platforms {
 		r := Registration{
 			Platform: p.ID, Name: p.Name, Environment: environment(p), Issuer: p.Server.Issuer, ClientID: p.ClientID,
-			RedirectURI: p.RedirectURI, LogoutURI: p.LogoutURI, Scopes: p.RequestScopes(nil), MoreScopes: p.MoreScopes,
+			RedirectURI: p.RedirectURI, LogoutURI: p.LogoutURI, Scopes: p.RequestScopes(nil), MoreScopes: append([]string{}, p.MoreScopes...),
 		}
 		if p.Kind != platform.KindJane {
 			r.app(p)

@@ -22,10 +22,11 @@ type SMARTConfig struct {
 	SendScope     bool // scope stands in every refresh request
 }
 
-// Where nothing else is configured; how much a server bears is nowhere said.
+// Where nothing else is configured; how much a server bears is nowhere said. Ten seconds let a page of a patient ask for all
+// it shows at once.
 var (
 	smartLimits = throttle.Limits{
-		Endpoint: throttle.Limit{N: 20, Window: time.Second}, Clinic: throttle.Limit{N: 40, Window: time.Second},
+		Endpoint: throttle.Limit{N: 200, Window: 10 * time.Second}, Clinic: throttle.Limit{N: 400, Window: 10 * time.Second},
 	}
 	smartScopes       = append([]string{"offline_access"}, readScopes("user", "rs", "Practitioner", "Appointment")...)
 	smartLaunchScopes = append([]string{"user/Practitioner.rs"}, readScopes("patient", "rs")...)
