@@ -54,12 +54,12 @@ func (c *call) confine(params []param, page *page) error {
 // and an id that may be a patient's counts as one.
 func named(p param, people, strictly bool) (ids []string, fine bool) {
 	name, modifier, _ := strings.Cut(p.name, ":")
-	name, chain, chained := strings.Cut(name, ".")
+	chained := strings.Contains(p.name, ".")
+	name, _, _ = strings.Cut(name, ".")
 	whole := slices.Contains(patientParams, name) || people && name == "_id"
 	indirect := name == "_has" || name == "_filter" || name == "_list" || name == "_query"
-	typed, further, _ := strings.Cut(modifier, ".")
-	indirect = indirect || chained && (whole || slices.Contains(actorParams, name) || strings.HasPrefix(chain, "patient")) ||
-		whole && (further != "" || typed != "" && typed != "Patient")
+	typed, _, _ := strings.Cut(modifier, ".")
+	indirect = indirect || chained || whole && typed != "" && typed != "Patient"
 	if indirect {
 		return nil, !strictly
 	}

@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -103,6 +104,35 @@ func TestLaunchedForOnePatient(t *testing.T) {
 }
 
 func errOf[T any](_ T, err error) error { return err }
+
+// TestLaunchedIndirectly: what names a patient in a way that cannot be compared is refused where a catalogue would allow it;
+// a connection of no launch may ask so.
+func TestLaunchedIndirectly(t *testing.T) {
+	indirect := []string{"patient.name=a", "patient:identifier=a", "patient:Patient.name=a", "subject.identifier=a", "subject:missing=true", "actor.name=a",
+		"encounter.patient=a", "encounter:Encounter.subject=a", "_has:Observation:patient:code=a", "_filter=a", "_list=a", "performer=p1", "code:Patient=" + grace}
+	all := func(p *platform.Platform) {
+		for i := range p.Operations {
+			for _, pair := range indirect {
+				name, _, _ := strings.Cut(pair, "=")
+				p.Operations[i].Params = append(slices.Clone(p.Operations[i].Params), name)
+			}
+		}
+	}
+	for _, patient := range []string{ada, ""} {
+		r, _ := athena(t, setup{patient: patient, change: all})
+		for _, query := range indirect {
+			_, err := r.do(r.search(fhirRecord, query))
+			if patient == "" {
+				must(t, err)
+				continue
+			}
+			if wantCode(t, err, "wrong_patient"); t.Failed() {
+				t.Fatal(query)
+			}
+		}
+		must(t, errOf(r.do(r.search(fhirRecord, "performer=Practitioner/p1"))))
+	}
+}
 
 // TestAnsweredAboutAnother: a launched connection that asks for its patient and is told about another is told nothing: a server
 // may ignore a parameter that it does not know, and the page has the other patient's name above it.
