@@ -26,6 +26,7 @@ type chart struct {
 type section struct {
 	kind   string
 	scope  string // what would have to be granted; "" where it is
+	first  string // its first page
 	busy   bool
 	loaded bool
 	fail   *failure
@@ -78,7 +79,8 @@ func (p *page) openSection(c *chart, kind string) *section {
 	if kind == "Encounter" {
 		path = "/Encounter?patient=" + url.QueryEscape(c.id) + "&_id=" + url.QueryEscape(c.connection.Launch.Encounter)
 	}
-	s.next = fhirPath(c.connection, path)
+	s.first = fhirPath(c.connection, path)
+	s.next = s.first
 	p.readOn(c, s)
 	return s
 }
@@ -119,7 +121,7 @@ func (p *page) readOn(c *chart, s *section) {
 		if err != nil {
 			s.fail = failed(err)
 			if s.fail.Code == codeWrongRecord || s.fail.Code == shared.CodePlatformBadAnswer { // Nothing of it is trusted.
-				s.found = found{next: at}
+				s.found = found{next: s.first}
 			}
 			return
 		}

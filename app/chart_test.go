@@ -2,6 +2,7 @@ package app
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -122,6 +123,40 @@ func TestAnotherPatientsChartIsNeverShown(t *testing.T) {
 	}
 }
 
+// TestALongListGoesOn: after some pages the list asks, and what is wrong with a later page empties all of it.
+func TestALongListGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := fhirWire(launchedOne())
+		last := strconv.Itoa(resourcePages + 1)
+		for n := 1; n <= resourcePages; n++ {
+			at := fhirAt("/Condition?locum-link=" + strconv.Itoa(n))
+			if n == 1 {
+				at = fhirAt("/Condition?patient=")
+			}
+			w.raw("GET "+at, bundleOf(fhirAt("/Condition?locum-link="+strconv.Itoa(n+1)), problemOf("Patient/"+launchedPatient, strconv.Itoa(n), "Problem no. "+strconv.Itoa(n))))
+		}
+		w.raw("GET "+fhirAt("/Condition?locum-link="+last), bundleOf("", problemOf("Patient/a-195900.E-60179", "x", "Madeup")))
+		b := openLaunched(t, w)
+		b.shows("Problem no. 5")
+		b.shows("There is more than is shown here")
+		p := b.page.(*launchedPage)
+		s := p.chart.section("Condition")
+		p.readOn(&p.chart, s)
+		b.settle()
+		b.hides("Madeup")
+		b.hides("Problem no.")
+		b.shows(`data-code="wrong_record"`)
+		w.raw("GET "+fhirAt("/Condition?locum-link="+last), bundleOf("", problemOf("Patient/"+launchedPatient, last, "The last")))
+		p.readOn(&p.chart, s) // a click on "try again" begins anew
+		b.settle()
+		p.readOn(&p.chart, s)
+		b.settle()
+		b.shows("Problem no. 1")
+		b.shows("The last")
+		b.hides("There is more than")
+	})
+}
+
 // TestChartFailsByParts: what cannot be read says why in its own place; the rest stands.
 func TestChartFailsByParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -228,6 +263,19 @@ func TestLockedView(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestAFrameHasOnePatient: an EHR that has opened Locum for one patient and said nothing since shows that one.
+func TestAFrameHasOnePatient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := fhirWire(launchedOne())
+		b := openTab(t, w, shared.PageLaunched)
+		b.shell.embedded.opened("a-195900.E-60179")
+		b.visit("/launched/f1")
+		b.settle()
+		b.hides("Inventson")
+		b.shows(words.For("en").Locked.Title)
+	})
 }
 
 // TestTrends: values of one code and unit are one series, in the order of time, as they were written.

@@ -37,12 +37,29 @@ type embedded struct {
 // told is one word of the page around this one.
 type told struct{ origin, patient string }
 
-// parentSaid takes a message of the page around this one.
+// parentSaid takes a message of the page around this one. It is kept until somebody has heard it: the page that is shown may
+// be gone by the time its turn comes, and the next one hears it before it shows anybody.
 func (s *shell) parentSaid(origin, event, patient string) {
-	if event != eventContext || s.page == nil {
+	if event != eventContext {
 		return
 	}
-	s.page.dispatch(func() { s.embedded.hear(s, told{origin, patient}) })
+	s.mu.Lock()
+	s.unheard = append(s.unheard[max(0, len(s.unheard)+1-toldMost):], told{origin, patient})
+	s.mu.Unlock()
+	if p := s.page; p != nil {
+		p.dispatch(s.hear)
+	}
+}
+
+// hear takes up what the page around this one has said since.
+func (s *shell) hear() {
+	s.mu.Lock()
+	unheard := s.unheard
+	s.unheard = nil
+	s.mu.Unlock()
+	for _, t := range unheard {
+		s.embedded.hear(s, t)
+	}
 }
 
 // framed takes up who may be believed, and hears what was said before.
@@ -60,8 +77,8 @@ func (e *embedded) framed(s *shell, frame *shared.Frame) {
 
 func (e *embedded) hear(s *shell, t told) {
 	switch {
-	case e.ancestors == nil && len(e.early) < toldMost:
-		e.early = append(e.early, t)
+	case e.ancestors == nil: // the newest counts
+		e.early = append(e.early[max(0, len(e.early)+1-toldMost):], t)
 	case slices.Contains(e.ancestors, t.origin):
 		e.known, e.patient = true, t.patient
 		e.check(s)
@@ -71,11 +88,19 @@ func (e *embedded) hear(s *shell, t told) {
 // show says whose record a page is about to show. It answers false where that must not be.
 func (s *shell) show(patient string) bool {
 	s.embedded.shown = patient
+	s.hear()
 	if s.embedded.connection != "" && kept(lockedKey) == s.embedded.connection {
 		s.embedded.lock(s)
 	}
 	s.embedded.check(s)
 	return !s.embedded.locked
+}
+
+// opened takes it that the EHR shows the patient whom it has just opened Locum for, unless it has said something since.
+func (e *embedded) opened(patient string) {
+	if !e.known {
+		e.known, e.patient = true, patient
+	}
 }
 
 // check locks the view where the EHR shows another patient than this page.

@@ -101,7 +101,7 @@ func TestWhoIsAsked(t *testing.T) {
 			[]string{"Continue as Robin Sampleworth", "a-195900.Provider-11"}, func(p *outcomePage, b *tab) { p.signMeIn(b.ctx, ui.Event{}) }, `"sign_in":"p7"`},
 		"not me": {true, shared.Outcome{Code: shared.OutcomeSignInReady, SignsIn: robin}, nil,
 			func(p *outcomePage, b *tab) { p.notMe(b.ctx, ui.Event{}) }, `"decline":true`},
-		"link":      {false, shared.Outcome{Code: shared.OutcomeLinkNeeded}, []string{"Here you are signed in as Robin"}, func(p *outcomePage, b *tab) { p.thisIsMe(b.ctx, ui.Event{}) }, `{"client_state":""}`},
+		"link":      {false, shared.Outcome{Code: shared.OutcomeLinkNeeded}, []string{"Here you are signed in as Robin", "from now on"}, func(p *outcomePage, b *tab) { p.thisIsMe(b.ctx, ui.Event{}) }, `{"client_state":""}`},
 		"nobody":    {true, shared.Outcome{Code: shared.OutcomeLinkNeeded}, []string{"Sign in to Locum first"}, nil, ""},
 		"elsewhere": {false, shared.Outcome{Code: shared.OutcomeLinkedElsewhere}, []string{`data-test="outcome-sign-out"`}, nil, ""},
 	} {
@@ -159,7 +159,7 @@ func TestALaunchLeadsToItsPatient(t *testing.T) {
 
 // TestConnectByKind: what is asked where depends on the kind of platform, and what is sent is what was chosen.
 func TestConnectByKind(t *testing.T) {
-	address := "https://api.example/v1/195900"
+	address := "https://api.example/V1/195900"
 	platforms := shared.Platforms{Platforms: []shared.Platform{
 		{ID: "jane", Kind: "jane", Name: "Jane"},
 		{ID: "athena", Kind: "athenahealth", Name: "athenahealth", Clinics: []shared.ClinicLink{{Name: "One", URL: address}, {Name: "Two", URL: address + "1"}}, Standalone: []string{"launch/patient", "launch/encounter"}},
@@ -170,8 +170,9 @@ func TestConnectByKind(t *testing.T) {
 		complaint    bool
 		sends        []string
 	}{
-		0: {[]string{`data-test="clinic-address"`}, []string{`data-test="practices"`, `data-test="contexts"`}, true, nil},
-		1: {[]string{`data-test="practices"`, "One visit, which I choose"}, []string{`data-test="clinic-address"`}, true, nil},
+		0: {[]string{`data-test="clinic-address"`}, []string{`data-test="practices"`, `data-test="contexts"`}, true, []string{`"clinic":"https://api.example/v1/195900"`}}, // a phone's keyboard begins with a capital
+
+		1: {[]string{`data-test="practices"`, "One visit, which I choose"}, []string{`data-test="clinic-address"`}, true, []string{`"clinic":"https://api.example/V1/195900"`}}, // as it is configured
 		2: {[]string{`data-test="connect-server"`, "One patient, whom I choose"}, []string{`data-test="clinic-address"`, "One visit"}, false, []string{`"platform":"smart","clinic":""`, `"scopes":["launch/patient"]`}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -192,7 +193,7 @@ func TestConnectByKind(t *testing.T) {
 				if p.clinic != "" {
 					t.Errorf("the clinic %q was chosen by nobody", p.clinic)
 				}
-				return
+				p.clinic = address
 			}
 			p.context = "launch/patient"
 			p.start()

@@ -106,6 +106,9 @@ func (p *outcomePage) goBack() {
 			}
 			if path, launched := p.launchedPath(c); launched {
 				p.shell.flash = ""
+				if framed() && byEHR(c) {
+					p.shell.embedded.opened(c.Launch.Patient)
+				}
 				turnTo(path)
 				return
 			}

@@ -82,6 +82,10 @@ func (p *outcomePage) drawPerson() part {
 		}
 		return b.on("click", p.shell, do, test)
 	}
+	signedIn := !p.shell.guest.Load() && !p.shell.sessionAt.IsZero()
+	if o.Code == shared.OutcomeLinkNeeded && signedIn {
+		say.Text = words.Fill(w.Launch.Remembers, "platform", p.platformName())
+	}
 	lines := []part{tag("h2.card-title").text(say.Title), tag("p.lead").text(say.Text)}
 	if o.Person != "" {
 		lines = append(lines, tag("p@outcome-person").text(words.Fill(w.Launch.Person, "platform", p.platformName(), "person", personText(o.Person))))
@@ -93,7 +97,7 @@ func (p *outcomePage) drawPerson() part {
 		steps = []part{
 			button("outcome-next", "button button-main", words.Fill(w.Launch.GoOnAs, "name", o.SignsIn.Name), p.signMeIn),
 			button("outcome-not-me", "button", w.Launch.NotMe, p.notMe)}
-	case !p.shell.guest.Load() && !p.shell.sessionAt.IsZero():
+	case signedIn:
 		lines = append(lines, tag("p@outcome-here").text(words.Fill(w.Launch.Here, "name", p.shell.session.Practitioner.Name)))
 		steps = []part{
 			button("outcome-next", "button button-main", w.Launch.ThisIsMe, p.thisIsMe),

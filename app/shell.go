@@ -44,6 +44,7 @@ type shell struct {
 
 	mu        sync.Mutex
 	clinics   map[string]*clinic // by connection
+	unheard   []told             // by the page around this one; see embedded
 	rereading rereading
 }
 

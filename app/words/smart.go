@@ -6,8 +6,8 @@ import "strings"
 type Launch struct {
 	_ incomparable
 
-	Title, Asks, AsFrom, Who, Nobody, NobodyText, Wants, Continue, Opening, SignIn, Framed string
-	Person, Here, ThisIsMe, NotMe, GoOnAs, SignOut, Window, WindowText, WindowOpen         string
+	Title, Asks, AsFrom, Who, Nobody, NobodyText, Wants, Continue, Opening, SignIn, Framed    string
+	Remembers, Person, Here, ThisIsMe, NotMe, GoOnAs, SignOut, Window, WindowText, WindowOpen string
 }
 
 // Chart is a patient's record at a FHIR server.
