@@ -145,6 +145,23 @@ func TestALinkBelongsToOnePractitioner(t *testing.T) {
 	eventually(t, "what came of it is given back", func() bool { return living(b.athena) == held })
 }
 
+// TestOpenLaunchesKeepTheirCookie: that one is finished does not take the browser's flow cookie from the others.
+func TestOpenLaunchesKeepTheirCookie(t *testing.T) {
+	b := openEHR(t, ehrOptions{})
+	one := b.linked(loginOne, "athena", "robin@example.test")
+	waiting := b.launch(&one, "athena", sandbox.Launch{})
+	back, err := b.athena.Approve(b.agree(&one, b.launch(&one, "athena", sandbox.Launch{}), clientState()), sandbox.Choice{})
+	must(t, err)
+	if a := one.callback(back); a.setCookie(b.name("flow")) != "" {
+		t.Errorf("the cookie is taken away: %v", a.header)
+	}
+	back, err = b.athena.Approve(b.agree(&one, waiting, clientState()), sandbox.Choice{})
+	must(t, err)
+	if a := one.callback(back); a.cookie(b.name("flow")) != "" || a.setCookie(b.name("flow")) == "" {
+		t.Errorf("the last one leaves it: %v", a.header)
+	}
+}
+
 // TestALinkIsTakenAway by whoever runs this Locum, and the person at the platform may then be another practitioner's.
 func TestALinkIsTakenAway(t *testing.T) {
 	b := openEHR(t, ehrOptions{})
@@ -269,5 +286,28 @@ func TestSeveralPractices(t *testing.T) {
 	one.callback(back)
 	if got := one.outcome(state); got.Code != shared.OutcomeWrongClinic {
 		t.Errorf("the other practice: %+v", got)
+	}
+}
+
+// TestALinkTakenAwaySignsNobodyIn: who was about to be signed in by a link is not, once it has been taken away.
+func TestALinkTakenAwaySignsNobodyIn(t *testing.T) {
+	b := openEHR(t, ehrOptions{})
+	b.linked(loginOne, "athena", "")
+	out := browser{bench: b.bench}
+	state, outcome := b.launched(&out, "athena", sandbox.Launch{})
+	if outcome.Code != shared.OutcomeSignInReady {
+		t.Fatalf("%+v", outcome)
+	}
+	must(t, b.server.Unlink(loginOne))
+	a := out.change("POST", shared.PathOutcome, shared.OutcomeRequest{ClientState: state, SignIn: outcome.SignsIn.ID})
+	if got := decoded[shared.Outcome](t, a); got.Code != shared.OutcomeLinkNeeded || got.SignsIn != nil || a.setCookie(b.name("session")) != "" {
+		t.Errorf("agreeing: %+v %v", got, a.header)
+	}
+	if got := out.outcome(state); got.Code != shared.OutcomeLinkNeeded || got.SignsIn != nil {
+		t.Errorf("asking again: %+v", got)
+	}
+	out.session = b.signIn(loginTwo).session
+	if got := b.link(out, state); got.Code != shared.OutcomeConnected {
+		t.Errorf("saying who it is: %+v", got)
 	}
 }

@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -112,11 +113,35 @@ func (c *Connector) Confirm(ctx context.Context, r Confirmation) (o vault.Outcom
 		o.Code = OutcomeLinkedElsewhere
 		return o, false, nil
 	}
+	if now, err := c.relinked(o); err != nil || now.SignsIn != o.SignsIn {
+		return now, false, err
+	}
 	if err := c.adopt(ctx, &o, o.Pending, o.SignsIn, r.RequestID); err != nil {
 		return o, false, err
 	}
 	o, err = c.settle(ctx, o, o.SignsIn, r)
 	return o, err == nil && o.Code == OutcomeConnected, err
+}
+
+// relinked asks again whose the person at the platform is: the link may have been taken away while the page asked. Then
+// there is another question, for whoever asks next.
+func (c *Connector) relinked(o vault.Outcome) (vault.Outcome, error) {
+	chain, waits := c.tokens.Pending(o.Pending)
+	if !waits {
+		return o, nil // adopt says what became of it
+	}
+	link, linked, err := c.tokens.Linked(o.Platform, chain.Issuer, chain.Subject)
+	switch {
+	case err != nil:
+		return o, &Error{Code: CodeStorage, Err: err}
+	case linked && link.Practitioner == o.SignsIn:
+		return o, nil
+	case linked:
+		o.SignsIn = link.Practitioner
+	default:
+		o.Code, o.SignsIn = OutcomeLinkNeeded, ""
+	}
+	return o, stored(c.keep(o))
 }
 
 // Link agrees to a link_needed outcome: the person at the platform is the practitioner who is signed in. The link is written
@@ -169,7 +194,9 @@ func (c *Connector) settle(ctx context.Context, o vault.Outcome, practitioner st
 		o.Practitioner = practitioner
 	} else {
 		c.tokens.Abandon(o.Pending)
-		c.noteFailure(ctx, o, FinishRequest{RequestID: r.RequestID, Remote: r.Remote})
+		failed := o
+		failed.Practitioner, failed.Session = cmp.Or(practitioner, o.Practitioner, r.By.Practitioner), cmp.Or(o.Session, r.By.Session)
+		c.noteFailure(ctx, failed, FinishRequest{RequestID: r.RequestID, Remote: r.Remote})
 	}
 	o.Pending, o.SignsIn, o.ExpiresAt = "", "", time.Now().Add(lifetime)
 	if err := c.keep(o); err != nil {

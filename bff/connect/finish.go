@@ -87,16 +87,17 @@ func (c *Connector) take(state, flow string) (attempt vault.Attempt, done bool, 
 		if attempt, err = vault.Attempts.Take(tx, state); err != nil {
 			return err
 		}
-		left, err := liveAttempts(tx, time.Now())
-		done = flow != "" && same(attempt.Flow, c.flowMAC(flow)) && attempt.Browser != attempt.Flow
-		for _, a := range left {
-			done = done && a.Flow != attempt.Flow
+		now := time.Now()
+		if _, err := liveAttempts(tx, now); err != nil {
+			return err
 		}
-		open, err2 := liveLaunches(tx, time.Now())
-		for _, l := range open { // another tab's page of a launch is still to be agreed to
-			done = done && l.Browser != attempt.Flow
+		open, err := liveLaunches(tx, now)
+		if err != nil {
+			return err
 		}
-		return errors.Join(err, err2)
+		used, err := c.knows(tx, open, flow, now)
+		done = flow != "" && same(attempt.Flow, c.flowMAC(flow)) && attempt.Browser != attempt.Flow && !used
+		return err
 	})
 	return attempt, done, err
 }
