@@ -96,6 +96,13 @@ func (s *shell) show(patient string) bool {
 	return !s.embedded.locked
 }
 
+// opened takes it that the EHR shows the patient whom it has just opened Locum for, unless it has said something since.
+func (e *embedded) opened(patient string) {
+	if !e.known {
+		e.known, e.patient = true, patient
+	}
+}
+
 // check locks the view where the EHR shows another patient than this page.
 func (e *embedded) check(s *shell) {
 	if e.known && e.shown != "" && !samePatient(e.patient, e.shown) {
