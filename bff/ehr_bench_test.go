@@ -22,7 +22,6 @@ import (
 type ehrBench struct {
 	*bench
 	athena, smart *sandbox.Face
-	apps          []platform.AppConfig // as configured, athenahealth's and the SMART server's
 }
 
 // ehrOptions change the two platforms, and what opens them.
