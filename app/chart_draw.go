@@ -21,7 +21,7 @@ func (p *page) drawChart(c *chart) []part {
 	if c.section("Encounter") != nil {
 		right = append(right, p.drawSection(c, "Encounter"))
 	}
-	right = append(right, tag("p.quiet").text(p.shell.words.Chart.Device))
+	left = append(left, tag("p.quiet").text(p.shell.words.Chart.Device))
 	return []part{
 		p.drawPerson(c), p.drawFailure(),
 		tag("div.record@chart").body(tag("div.record-side.record-beside").body(right...), tag("div.record-side").body(left...)),
