@@ -21,6 +21,9 @@ func (s *Server) commandAsk(ctx context.Context, input json.RawMessage, _ secret
 	if err != nil {
 		return nil, fmt.Errorf("platform %.40q: %w; the running Locum may know an older configuration: start it again", order.Platform, err)
 	}
+	if answers, meant := order.Meant(live.Platform); !meant {
+		return answers, nil
+	}
 	pin, err := s.loadPin(live.ID)
 	if err != nil {
 		return nil, err

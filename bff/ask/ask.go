@@ -48,9 +48,18 @@ type Unseen struct {
 // Command is the name under which a running Locum asks, on its control socket, for an Order; its output is Answers.
 const Command = "ask"
 
-// Order names a platform.
+// Order names a platform, and the Settings that are being checked: a running Locum asks by its own.
 type Order struct {
 	Platform string `json:"platform"`
+	Settings string `json:"settings"`
+}
+
+// Meant says whether an order means a platform as it is known here. Where it does not, the answers say so.
+func (o Order) Meant(p *platform.Platform) (Answers, bool) {
+	if o.Settings != Settings(p) {
+		return stale(), false
+	}
+	return Answers{}, true
 }
 
 // Means are what is needed to ask: the credentials by client (a platform's id, or that + "/service"), the metadata that is

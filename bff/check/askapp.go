@@ -35,7 +35,7 @@ func (c *checker) askApp(ctx context.Context, i int, p *platform.Platform) {
 func (c *checker) answers(ctx context.Context, p *platform.Platform) (ask.Answers, error) {
 	if c.held {
 		var answers ask.Answers
-		err := control.Call(ctx, c.cfg.DataDir, ask.Command, ask.Order{Platform: p.ID}, secret.String{}, &answers)
+		err := control.Call(ctx, c.cfg.DataDir, ask.Command, ask.Order{Platform: p.ID, Settings: ask.Settings(p)}, secret.String{}, &answers)
 		if err != nil {
 			return ask.Answers{}, fmt.Errorf("the running Locum holds the credentials, and does not answer: %w", err)
 		}

@@ -194,6 +194,9 @@ func TestLiveAppsThroughTheRunningLocum(t *testing.T) {
 	report = check.Run(t.Context(), r.at("locum.yaml"), check.Options{Live: true})
 	r.expect(report, "error live.secret 5")
 	r.hides(report, previewSecret, codedSecret, serviceSecret)
+	r.edit("client_id: app-ehr", "client_id: app-other")
+	report = check.Run(t.Context(), r.at("locum.yaml"), check.Options{Live: true})
+	r.expect(report, "error live.secret 5", "warning live.stale") // what Locum was started with says nothing of the file
 }
 
 func TestLiveSeededApps(t *testing.T) {
