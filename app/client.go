@@ -199,9 +199,15 @@ func (c *client) signIn(clientState, practitioner string) (o shared.Outcome, err
 	return o, err
 }
 
-// link says whether the person at the platform is the practitioner who is signed in here.
-func (c *client) link(clientState string, decline bool) (o shared.Outcome, err error) {
-	_, err = c.ask("POST", shared.PathLaunch+"/link", shared.LinkRequest{ClientState: clientState, Decline: decline}, &o)
+// link says that the person at the platform is the practitioner who is signed in here, as the page has named them.
+func (c *client) link(clientState, practitioner string) (o shared.Outcome, err error) {
+	_, err = c.ask("POST", shared.PathLaunch+"/link", shared.LinkRequest{ClientState: clientState, Practitioner: practitioner}, &o)
+	return o, err
+}
+
+// decline says that the person at the platform is nobody who is here.
+func (c *client) decline(clientState string) (o shared.Outcome, err error) {
+	_, err = c.ask("POST", shared.PathLaunch+"/link", shared.LinkRequest{ClientState: clientState, Decline: true}, &o)
 	return o, err
 }
 

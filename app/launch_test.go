@@ -25,7 +25,7 @@ func TestLaunchPage(t *testing.T) {
 		wire  func() *wire
 		shows []string
 	}{
-		"nobody": {signedOutWire, []string{`data-test="launch-nobody"`, "athenahealth asks to open Locum", "See measurements of the patient who is open", `data-test="launch-sign-in"`}},
+		"nobody": {signedOutWire, []string{`data-test="launch-nobody"`, "athenahealth asks to open Locum", "See the patient’s measurements", `data-test="launch-sign-in"`}},
 		"somebody": {func() *wire {
 			w := signedOutWire()
 			w.json("GET "+shared.PathSession, shared.Session{Practitioner: shared.Practitioner{ID: "p", Name: "Robin Sampleworth"}, IdleSeconds: 900, EndsSeconds: 900})
@@ -101,13 +101,14 @@ func TestWhoIsAsked(t *testing.T) {
 			[]string{"Continue as Robin Sampleworth", "a-195900.Provider-11"}, func(p *outcomePage, b *tab) { p.signMeIn(b.ctx, ui.Event{}) }, `"sign_in":"p7"`},
 		"not me": {true, shared.Outcome{Code: shared.OutcomeSignInReady, SignsIn: robin}, nil,
 			func(p *outcomePage, b *tab) { p.notMe(b.ctx, ui.Event{}) }, `"decline":true`},
-		"link":      {false, shared.Outcome{Code: shared.OutcomeLinkNeeded}, []string{"Here you are signed in as Robin", "from now on"}, func(p *outcomePage, b *tab) { p.thisIsMe(b.ctx, ui.Event{}) }, `{"client_state":""}`},
+		"link":      {false, shared.Outcome{Code: shared.OutcomeLinkNeeded}, []string{"Here you are signed in as Robin", "from now on"}, func(p *outcomePage, b *tab) { p.thisIsMe(b.ctx, ui.Event{}) }, `{"client_state":"","practitioner":"p1"}`},
 		"nobody":    {true, shared.Outcome{Code: shared.OutcomeLinkNeeded}, []string{"Sign in to Locum first"}, nil, ""},
 		"elsewhere": {false, shared.Outcome{Code: shared.OutcomeLinkedElsewhere}, []string{`data-test="outcome-sign-out"`}, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWire()
+				w.json("GET "+shared.PathSession, shared.Session{Practitioner: shared.Practitioner{ID: "p1", Name: robin.Name}, IdleSeconds: 900, EndsSeconds: 9000})
 				if c.guest {
 					w = signedOutWire()
 				}

@@ -45,11 +45,12 @@ func (p *outcomePage) answer(work func(value string) (shared.Outcome, error)) {
 }
 
 func (p *outcomePage) thisIsMe(ui.Context, ui.Event) {
-	p.answer(func(value string) (shared.Outcome, error) { return p.shell.client.link(value, false) })
+	who := p.shell.session.Practitioner.ID
+	p.answer(func(value string) (shared.Outcome, error) { return p.shell.client.link(value, who) })
 }
 
 func (p *outcomePage) notMe(ui.Context, ui.Event) {
-	p.answer(func(value string) (shared.Outcome, error) { return p.shell.client.link(value, true) })
+	p.answer(func(value string) (shared.Outcome, error) { return p.shell.client.decline(value) })
 }
 
 // signInFirst leaves for Locum's sign-in, which leads back here: a plain page, to which go-app's links do not lead.

@@ -146,6 +146,8 @@ func (s *Server) linkLaunch(c *fiber.Ctx) error {
 		outcome, err = s.connect.Decline(ctx, confirmation)
 	case e.session.ID == "":
 		return session.ErrSignedOut
+	case r.Practitioner != "" && r.Practitioner != e.session.Practitioner:
+		return &failure{code: shared.CodeConflict}
 	default:
 		outcome, err = s.connect.Link(ctx, confirmation)
 	}

@@ -311,3 +311,28 @@ func TestALinkTakenAwaySignsNobodyIn(t *testing.T) {
 		t.Errorf("saying who it is: %+v", got)
 	}
 }
+
+// TestALinkIsForWhomThePageNamed: where another tab signs somebody else in between the question and the answer, nobody is
+// linked.
+func TestALinkIsForWhomThePageNamed(t *testing.T) {
+	b := openEHR(t, ehrOptions{})
+	one, two := b.signIn(loginOne), b.signIn(loginTwo)
+	named := decoded[shared.Session](t, one.read(shared.PathSession)).Practitioner.ID
+	tab := browser{bench: b.bench} // begun by nobody, so that the browser alone is asked
+	state, outcome := b.launched(&tab, "athena", sandbox.Launch{})
+	if outcome.Code != shared.OutcomeLinkNeeded {
+		t.Fatalf("%+v", outcome)
+	}
+	answered := shared.LinkRequest{ClientState: state, Practitioner: named}
+	tab.session = two.session
+	if a := tab.change("POST", shared.PathLaunch+"/link", answered); a.status != http.StatusConflict {
+		t.Errorf("as somebody else: %d %s", a.status, a.body)
+	}
+	tab.session = one.session
+	if got := decoded[shared.Outcome](t, tab.change("POST", shared.PathLaunch+"/link", answered)); got.Code != shared.OutcomeConnected {
+		t.Errorf("as who was named: %+v", got)
+	}
+	if list := decoded[shared.Connections](t, two.read(shared.PathConnections)); len(list.Connections) != 0 {
+		t.Errorf("the other has %+v", list)
+	}
+}

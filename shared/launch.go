@@ -19,10 +19,12 @@ type LaunchRequest struct {
 }
 
 // LinkRequest is the body of POST /api/v1/launch/link: the person who signed in at the platform is the practitioner who is
-// signed in here. Decline says the opposite: what the platform gave is given back.
+// signed in here. Decline says the opposite: what the platform gave is given back. Practitioner is whom the page has named as
+// signed in: where another tab has signed somebody else in meanwhile, nobody is linked.
 type LinkRequest struct {
-	ClientState string `json:"client_state"`
-	Decline     bool   `json:"decline,omitempty"`
+	ClientState  string `json:"client_state"`
+	Practitioner string `json:"practitioner,omitempty"`
+	Decline      bool   `json:"decline,omitempty"`
 }
 
 // LaunchInfo is the answer of GET /api/v1/launch/{launch}: who asks to open Locum.
