@@ -79,11 +79,12 @@ var englishLocked = Locked{
 }
 
 var englishFHIR = FHIR{
-	See: "See {what}", Write: "See and change {what}", All: "the whole record", OfPatient: "of the patient who is open", OfApp: "without a signed-in person",
+	See: "See {what}", Write: "See and change {what}", All: "whole records", OfApp: "without a signed-in person",
+	SeeOne: "See the patient’s {what}", WriteOne: "See and change the patient’s {what}", AllOne: "whole record",
 	Things: Table{
 		{"Patient", "identity data"}, {"Practitioner", "practitioners"}, {"Encounter", "visits"}, {"Observation", "measurements"},
 		{"Condition", "problems"}, {"MedicationRequest", "medications"}, {"AllergyIntolerance", "allergies"}, {"Appointment", "appointments"},
-		{"Organization", "the practice’s details"}, {"Location", "locations"}, {"DiagnosticReport", "reports"}, {"DocumentReference", "documents"},
+		{"Organization", "practice details"}, {"Location", "locations"}, {"DiagnosticReport", "reports"}, {"DocumentReference", "documents"},
 		{"Immunization", "immunizations"}, {"Procedure", "procedures"}, {"CarePlan", "care plans"}, {"Medication", "medications"},
 	},
 }

@@ -76,6 +76,8 @@ var englishClasses = Table{
 	{"webhooks", "Notifications"},
 	{"extensions", "Extensions"},
 	{"catalog_extensions", "Catalogue"},
+	{"Patient", "Patients"}, {"Practitioner", "Practitioners"}, {"Encounter", "Visits"}, {"Observation", "Measurements"}, {"Condition", "Problems"},
+	{"MedicationRequest", "Medications"}, {"AllergyIntolerance", "Allergies"}, {"Appointment", "Appointments"}, {"ping", "Sign of life"},
 }
 
 // englishRefused says what keeps an account from being created, by the field or by what is wrong with the password.

@@ -79,7 +79,8 @@ var frenchLocked = Locked{
 }
 
 var frenchFHIR = FHIR{
-	See: "Voir {what}", Write: "Voir et modifier {what}", All: "tout le dossier", OfPatient: "du patient ouvert", OfApp: "sans personne connectée",
+	See: "Voir {what}", Write: "Voir et modifier {what}", All: "des dossiers entiers", OfApp: "sans personne connectée",
+	SeeOne: "Voir {what} du patient", WriteOne: "Voir et modifier {what} du patient", AllOne: "tout le dossier",
 	Things: Table{
 		{"Patient", "les données d’identité"}, {"Practitioner", "les praticiens"}, {"Encounter", "les visites"}, {"Observation", "les mesures"},
 		{"Condition", "les problèmes"}, {"MedicationRequest", "les médicaments"}, {"AllergyIntolerance", "les allergies"}, {"Appointment", "les rendez-vous"},

@@ -76,6 +76,8 @@ var frenchClasses = Table{
 	{"webhooks", "Notifications"},
 	{"extensions", "Extensions"},
 	{"catalog_extensions", "Catalogue"},
+	{"Patient", "Patients"}, {"Practitioner", "Praticiens"}, {"Encounter", "Visites"}, {"Observation", "Mesures"}, {"Condition", "Problèmes"},
+	{"MedicationRequest", "Médicaments"}, {"AllergyIntolerance", "Allergies"}, {"Appointment", "Rendez-vous"}, {"ping", "Signe de vie"},
 }
 
 // frenchRefused is englishRefused in French.

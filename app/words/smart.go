@@ -54,8 +54,10 @@ type Locked struct{ Title, Text, Next string }
 type FHIR struct {
 	_ incomparable
 
-	See, Write, All, OfPatient, OfApp string
-	Things                            Table
+	See, Write, All          string // of everything that the practitioner may see
+	SeeOne, WriteOne, AllOne string // of the patient who is open
+	OfApp                    string // stands behind what the application itself may do
+	Things                   Table
 }
 
 // FHIRScope takes a scope on a FHIR API apart (SMART App Launch 2.2, "Scopes for requesting FHIR Resources"): "patient",
@@ -77,23 +79,23 @@ func (w *Words) fhir(scope string) string {
 	if !ok {
 		return ""
 	}
-	thing := w.FHIR.Things.or(target)
+	thing, see, write, all := w.FHIR.Things.or(target), w.FHIR.See, w.FHIR.Write, w.FHIR.All
+	if level == "patient" {
+		see, write, all = w.FHIR.SeeOne, w.FHIR.WriteOne, w.FHIR.AllOne
+	}
 	if target == "*" {
-		thing = w.FHIR.All
+		thing = all
 	}
 	writes, reads := said == "write" || said == "*", said == "read" || said == "*"
 	if !writes && !reads {
 		writes, reads = strings.ContainsAny(said, "cud"), strings.ContainsAny(said, "rs")
 	}
-	act := w.FHIR.See
+	act := see
 	if writes {
-		act = w.FHIR.Write
+		act = write
 	}
 	sentence := Fill(act, "what", thing)
-	switch level {
-	case "patient":
-		sentence += " " + w.FHIR.OfPatient
-	case "system":
+	if level == "system" {
 		sentence += " " + w.FHIR.OfApp
 	}
 	return sentence

@@ -33,7 +33,9 @@ func found(t *testing.T, glob, pattern string) (all []string) {
 func TestEveryCauseAndClassHasWords(t *testing.T) {
 	causes := found(t, "../../bff/tokens/errors.go", `Cause[A-Z]\w+\s*= "(\w+)"`)
 	classes := found(t, "../../bff/platform/jane_catalogue.go", `Class: "(\w+)"`)
-	if len(causes) < 15 || len(classes) < 20 {
+	classes = append(classes, found(t, "../../bff/platform/athena_catalogue.go", `Class: "(\w+)"`)...)
+	classes = append(classes, found(t, "../../bff/platform/fhir_catalogue.go", `\{"([A-Z]\w+)", \[\]string`)...)
+	if len(causes) < 15 || len(classes) < 37 {
 		t.Fatalf("only %d causes and %d classes were found: the patterns are out of date", len(causes), len(classes))
 	}
 	for _, lang := range words.Languages {
@@ -54,13 +56,42 @@ func TestEveryCauseAndClassHasWords(t *testing.T) {
 	}
 }
 
+// TestEveryRefusalHasWords: what the proxy says of a platform's refusal, and of an answer that it refused itself.
+func TestEveryRefusalHasWords(t *testing.T) {
+	reasons := found(t, "../../bff/proxy/understood.go", `\sreason[A-Z]\w+\s*= "(\w+)"`)
+	if len(reasons) < 12 {
+		t.Fatalf("only %d reasons were found: the pattern is out of date", len(reasons))
+	}
+	for _, lang := range words.Languages {
+		for _, reason := range append(reasons, "wrong_patient", "foreign_page") {
+			if said, ok := words.For(lang).Refusals.Find(reason); !ok || said == "" {
+				t.Errorf("%s: reason %q has no words", lang, reason)
+			}
+		}
+	}
+}
+
+// TestScopesOnFHIR: both versions of SMART's scopes are said by their meaning, and nothing else is taken for one.
+func TestScopesOnFHIR(t *testing.T) {
+	for scope, want := range map[string]string{
+		"patient/Observation.read": "See the patient’s measurements", "user/Observation.rs": "See measurements", "user/Condition.*": "See and change problems",
+		"patient/*.read": "See the patient’s whole record", "system/Patient.rs": "See identity data without a signed-in person",
+		"user/Observation.cu": "See and change measurements", "patient/Observation.rs?category=laboratory": "See the patient’s measurements",
+		"user/NutritionOrder.r": "See NutritionOrder", "patients:read": "See patients", "launch/patient": "Let you choose a patient there", "user/x": "user/x",
+	} {
+		if got := words.For("en").Scope(scope); got != want {
+			t.Errorf("%s is said as %q, want %q", scope, got, want)
+		}
+	}
+}
+
 // TestTheLifeHasWords: whatever a timeline, a remedy and a diagnosis can hold is said in words.
 func TestTheLifeHasWords(t *testing.T) {
 	steps := found(t, "../../bff/tokens/timeline.go", `\sStep[A-Z]\w+\s*= "(\w+)"`)
 	probes := found(t, "../../bff/tokens/timeline.go", `\sProbe[A-Z]\w+\s*= "(\w+)"`)
 	triggers := append(found(t, "../../bff/tokens/flight.go", `\strigger[A-Z]\w+\s*= "(\w+)"`), "several")
 	nexts := found(t, "../../bff/tokens/causes.go", `\sNext[A-Z]\w+\s*= "(\w+)"`)
-	settings := found(t, "../../bff/tokens/causes.go", `\sSetting[A-Z]\w+\s*= "(\w+)"`)
+	settings := found(t, "../../bff/tokens/causes.go", `\sSetting[A-Z]\w+\s*= "([\w.]+)"`)
 	kinds := found(t, "../../bff/platform/refresh.go", `\sKind[A-Z]\w+\s*= "(\w*)"`)
 	keeps := found(t, "../../bff/platform/refresh.go", `\sKeep[A-Z]\w+\s*= "(\w+)"`)
 	endings := found(t, "../../bff/platform/refresh.go", `\sEnding[A-Z]\w+\s*= "(\w+)"`)

@@ -1,7 +1,9 @@
 package words_test
 
 import (
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,10 +131,7 @@ func placeholders(sentence string) string {
 			delete(names, name)
 		}
 	}
-	for name := range names {
-		list = append(list, "unknown "+name)
-	}
-	return strings.Join(list, ",")
+	return strings.Join(append(list, slices.Sorted(maps.Keys(names))...), ",")
 }
 
 func TestPick(t *testing.T) {
