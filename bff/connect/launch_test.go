@@ -99,6 +99,31 @@ func wantReason(t *testing.T, err error, code, reason string) {
 	}
 }
 
+// TestOneSubscriberIsBounded: a subscriber has a /64 of IPv6, and no more room by using all of it.
+func TestOneSubscriberIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEHR(t, options{})
+		var err error
+		n := 0
+		for ; err == nil && n < 1000; n++ {
+			flood := e.visitor()
+			flood.address = "2001:db8:0:7::" + strconv.FormatInt(int64(n+1), 16)
+			_, err = flood.call(false)
+		}
+		wantReason(t, err, connect.CodeLaunchRefused, "too_many")
+		if n != 201 {
+			t.Errorf("%d launches before one was refused", n)
+		}
+		for _, address := range []string{"2001:db8:0:8::1", "::ffff:192.0.2.2"} {
+			other := e.visitor()
+			other.address = address
+			if _, err := other.call(false); err != nil {
+				t.Errorf("%s: %v", address, err)
+			}
+		}
+	})
+}
+
 // TestOneAddressIsBounded: who floods has room for two hundred in ten minutes, and costs nobody else's.
 func TestOneAddressIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -20,6 +21,7 @@ const (
 
 // take says whether the address may have one more.
 func (q *quota) take(address string, now time.Time) bool {
+	address = subscriber(address)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.taken == nil || now.Sub(q.since) >= lifetime {
@@ -30,4 +32,17 @@ func (q *quota) take(address string, now time.Time) bool {
 	}
 	q.taken[address]++
 	return q.taken[address] <= maxPerAddress
+}
+
+// subscriber is the address that counts as one: of IPv6 the /64, which one subscriber has at least.
+func subscriber(address string) string {
+	addr, err := netip.ParseAddr(address)
+	if err != nil || !addr.Unmap().Is6() {
+		return address
+	}
+	prefix, err := addr.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return prefix.String()
 }
