@@ -13,8 +13,12 @@ import (
 // maxCookie bounds a value that is believed; ours are 43 characters.
 const maxCookie = 128
 
-// flowLife is how long the flow cookie lives: as long as an attempt.
-const flowLife = 10 * time.Minute
+// flowLife is how long the flow cookie lives: as long as an attempt. frameFlowLife is as long as a launch, its attempt and the
+// outcome of it after each other: inside a frame nothing sets that cookie again on the way.
+const (
+	flowLife      = 10 * time.Minute
+	frameFlowLife = 3 * flowLife
+)
 
 // cookies are Locum's, named by the public URL alone. On https: __Host- names, which a browser accepts only when
 // Secure, with Path=/ and no Domain, so no neighbour host can plant one (RFC 6265bis §4.1.3.2). On http, which means
@@ -97,7 +101,7 @@ func (k cookies) setSession(c *fiber.Ctx, value string, framed bool) {
 // setFlow sends the flow cookie. Lax: the platform's redirect back is a top-level navigation from another site.
 func (k cookies) setFlow(c *fiber.Ctx, value string, framed bool) {
 	if framed {
-		k.set(c, k.frameFlow, value, fasthttp.CookieSameSiteNoneMode, flowLife)
+		k.set(c, k.frameFlow, value, fasthttp.CookieSameSiteNoneMode, frameFlowLife)
 		return
 	}
 	k.set(c, k.flow, value, fasthttp.CookieSameSiteLaxMode, flowLife)

@@ -60,6 +60,10 @@ func (f *frame) opened(l sandbox.Launch) string {
 		f.t.Fatalf("launch into a frame: %d %v", a.status, a.header)
 	}
 	f.flow = a.cookie(f.name("frame-flow"))
+	want := f.name("frame-flow") + "=" + f.flow + "; max-age=1800; path=/; HttpOnly; secure; SameSite=None; Partitioned"
+	if line := a.setCookie(f.name("frame-flow")); !strings.EqualFold(line, want) { // launch, attempt and outcome: ten minutes each
+		f.t.Errorf("the frame's flow cookie is %q, want %q", line, want)
+	}
 	return handle
 }
 
