@@ -79,7 +79,9 @@ func verifySignature(t *testing.T, s *shelf, id string, member map[string]any) {
 		required = fmt.Sprintf(`{"crv":"P-384","kty":"EC","x":%q,"y":%q}`, member["x"], member["y"])
 		digest := sha512.Sum384([]byte("text"))
 		signature, err := key.Private.Sign(rand.Reader, digest[:], crypto.SHA384)
-		if err != nil || !ecdsa.VerifyASN1(&ecdsa.PublicKey{Curve: elliptic.P384(), X: number("x"), Y: number("y")}, digest[:], signature) {
+		point := append(number("x").FillBytes(make([]byte, 48)), number("y").FillBytes(make([]byte, 48))...)
+		public, parsed := ecdsa.ParseUncompressedPublicKey(elliptic.P384(), append([]byte{4}, point...))
+		if err != nil || parsed != nil || !ecdsa.VerifyASN1(public, digest[:], signature) {
 			t.Errorf("%s: the signature does not verify: %v", id, err)
 		}
 	case keys.RS256:

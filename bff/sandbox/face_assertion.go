@@ -245,8 +245,10 @@ func readKeySet(raw []byte) (keySet, error) {
 		case text("kty") == "RSA" && number("n").BitLen() >= keyBits && number("e").IsInt64():
 			set.keys[text("kid")] = clientKey{text("alg"), &rsa.PublicKey{N: number("n"), E: int(number("e").Int64())}}
 		case text("kty") == "EC" && text("crv") == "P-384":
-			key := &ecdsa.PublicKey{Curve: elliptic.P384(), X: number("x"), Y: number("y")}
-			if _, err := key.ECDH(); err != nil {
+			x, errX := base64.RawURLEncoding.DecodeString(text("x"))
+			y, errY := base64.RawURLEncoding.DecodeString(text("y"))
+			key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P384(), slices.Concat([]byte{4}, x, y)) // SEC 1 §2.3.3
+			if err := errors.Join(errX, errY, err); err != nil {
 				return keySet{}, fmt.Errorf("key set: %w", err)
 			}
 			set.keys[text("kid")] = clientKey{text("alg"), key}

@@ -19,7 +19,6 @@ type faceAttempt struct {
 	created            time.Time
 	login              *faceLogin
 	patient, encounter string
-	chosen             bool // the patient was asked for
 }
 
 // faceLogin is a person logged in at a face in one browser: in the EHR's pages and at its authorization endpoint alike.

@@ -36,7 +36,6 @@ type chart struct {
 	practice, id                       string
 	first, last, sex, birth            string // birth is YYYY-MM-DD
 	phone, email, address, city, state string
-	notes                              []string
 }
 
 // athenaVisit is one appointment of athenaOne.
