@@ -1,9 +1,11 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -155,10 +157,11 @@ func (p *Platform) Believed(pin Pin) (oauth.Metadata, bool) {
 	return known, err == nil && p.Accepts(known) == nil
 }
 
-// discovered is the server that a document describes, with what the operator configured of it.
+// discovered is the server that a document describes, with what the operator configured of it. Unless that is GET, no token is
+// put into a URL there, where it may be logged (RFC 7662 §4): not even where a POST was answered with 404.
 func (p *Platform) discovered(m oauth.Metadata) oauth.Server {
 	server := m.Server()
-	server.IntrospectionMethod = p.Server.IntrospectionMethod
+	server.IntrospectionMethod = cmp.Or(p.Server.IntrospectionMethod, http.MethodPost)
 	return server
 }
 
