@@ -86,12 +86,8 @@ func (w *Words) fhir(scope string) string {
 	if target == "*" {
 		thing = all
 	}
-	writes, reads := said == "write" || said == "*", said == "read" || said == "*"
-	if !writes && !reads {
-		writes, reads = strings.ContainsAny(said, "cud"), strings.ContainsAny(said, "rs")
-	}
 	act := see
-	if writes {
+	if said == "write" || said == "*" || said != "read" && strings.ContainsAny(said, "cud") {
 		act = write
 	}
 	sentence := Fill(act, "what", thing)
