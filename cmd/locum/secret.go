@@ -9,6 +9,7 @@ import (
 	"locum/bff/audit"
 	"locum/bff/config"
 	"locum/bff/keys"
+	"locum/bff/oauth"
 	"locum/bff/secret"
 )
 
@@ -39,7 +40,7 @@ func (c secretSetCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	if err := c.known(cfg); err != nil {
+	if err := c.secretive(cfg); err != nil {
 		return err
 	}
 	value, err := c.read(std)
@@ -84,6 +85,27 @@ func (c secretTarget) known(cfg *config.Config) error {
 	for _, p := range cfg.Platforms {
 		if p.ID == c.Platform && p.Service == nil {
 			return fmt.Errorf("%s has no service; see service in its block of the configuration", c.Platform)
+		}
+	}
+	return nil
+}
+
+// secretive says also what is wrong with a secret for a client that authenticates without one.
+func (c secretTarget) secretive(cfg *config.Config) error {
+	if err := c.known(cfg); err != nil {
+		return err
+	}
+	for _, p := range cfg.Platforms {
+		if p.ID != c.Platform {
+			continue
+		}
+		method, where := p.Auth.Method, "auth.method"
+		if c.Service {
+			method, where = p.Service.Auth.Method, "service.auth.method"
+		}
+		if method == oauth.AuthKey || method == oauth.AuthNone {
+			return fmt.Errorf("no client secret is used: %s authenticates by %s; where it has a secret, write %s: %s in its block of the configuration",
+				c.target(), method, where, oauth.AuthBasic)
 		}
 	}
 	return nil
