@@ -101,8 +101,10 @@ func (p *lifePage) drawVerdict() part {
 	if c.State != shared.StateConnected && c.State != shared.StateRefreshing && c.State != shared.StateEnded {
 		class += " card-warn"
 	}
-	did, _ := w.Life.Did.Find(c.State)
-	told := []part{tag("p").text(did)}
+	var told []part
+	if did, _ := w.Life.Did.Find(c.State); c.State != shared.StateConnected || renewed(c) {
+		told = append(told, tag("p").text(did))
+	}
 	if c.FreshSeconds > 0 && c.State != shared.StateConnected {
 		told = append(told, tag("p@life-works").text(words.Fill(w.Connections.StillWorks, "time", p.left(c.FreshSeconds))))
 	}

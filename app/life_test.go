@@ -37,14 +37,17 @@ func TestOneThingToDo(t *testing.T) {
 		shows []string
 		hides []string
 	}{
-		"nothing":                             {sick("connected", "", "none", nil), 0, []string{"Everything works", "The life of this connection", "12 times"}, []string{"What to do now", "life-reconnect", "life-contradicts"}},
-		"set up otherwise":                    {sick("connected", "", "none", func(l *shared.Life) { l.RotationObserved = "K0" }), 0, []string{"life-contradicts", "the stricter one"}, nil},
-		"wait":                                {sick("degraded", "unreachable", "wait", func(l *shared.Life) { l.RetrySeconds = 8 }), 0, []string{"could not be reached", "again by itself in 8 seconds", "for up to 2 minutes", `aria-live="off"`}, []string{"life-reconnect"}},
-		"reconnect":                           {sick("needs_reconnect", "session_max", "reconnect", nil), 1, []string{"Why was I disconnected", "life-reconnect", "longest time"}, []string{"How long it lasts"}},
-		"clinic":                              {sick("needs_reconnect", "user_disabled", "ask_clinic", nil), 0, []string{"administers your clinic", "life-reconnect"}, nil},
-		"operator":                            {sick("misconfigured", "invalid_client", "tell_operator:client_secret", nil), 0, []string{"client secret for Jane", "jane · invalid_client"}, []string{"life-reconnect"}},
-		"gone":                                {sick("ended", "", "connect", func(l *shared.Life) { l.ToldTo = &ends }), 1, []string{"You ended this connection", "life-connect", "is kept until"}, []string{"life-diagnosis", "card-warn"}},
-		"foreseen":                            {sick("connected", "", "none", func(l *shared.Life) { l.Connection.EndsAt = &ends }), 1, []string{"life-ends", "life-renew", "used or not"}, []string{"life-open"}},
+		"nothing":          {sick("connected", "", "none", nil), 0, []string{"Everything works", "The life of this connection", "12 times"}, []string{"What to do now", "life-reconnect", "life-contradicts"}},
+		"set up otherwise": {sick("connected", "", "none", func(l *shared.Life) { l.RotationObserved = "K0" }), 0, []string{"life-contradicts", "the stricter one"}, nil},
+		"wait":             {sick("degraded", "unreachable", "wait", func(l *shared.Life) { l.RetrySeconds = 8 }), 0, []string{"could not be reached", "again by itself in 8 seconds", "for up to 2 minutes", `aria-live="off"`}, []string{"life-reconnect"}},
+		"reconnect":        {sick("needs_reconnect", "session_max", "reconnect", nil), 1, []string{"Why was I disconnected", "life-reconnect", "longest time"}, []string{"How long it lasts"}},
+		"clinic":           {sick("needs_reconnect", "user_disabled", "ask_clinic", nil), 0, []string{"administers your clinic", "life-reconnect"}, nil},
+		"operator":         {sick("misconfigured", "invalid_client", "tell_operator:client_secret", nil), 0, []string{"client secret for Jane", "jane · invalid_client"}, []string{"life-reconnect"}},
+		"gone":             {sick("ended", "", "connect", func(l *shared.Life) { l.ToldTo = &ends }), 1, []string{"You ended this connection", "life-connect", "is kept until"}, []string{"life-diagnosis", "card-warn"}},
+		"foreseen":         {sick("connected", "", "none", func(l *shared.Life) { l.Connection.EndsAt = &ends }), 1, []string{"life-ends", "life-renew", "used or not"}, []string{"life-open"}},
+		"one that nothing renews": {sick("connected", "", "none", func(l *shared.Life) {
+			l.Connection.EndsAt, l.Connection.FreshSeconds, l.Connection.KeptSeconds = &ends, 3600, 0
+		}), 0, []string{"Everything works", "life-ends"}, []string{"by itself before it runs out"}},
 		"a cause and a step of a later Locum": {sick("needs_reconnect", "by_moonlight", "reconnect", func(l *shared.Life) { l.Steps[2].What = "moved" }), 1, []string{"This connection has ended", "moved"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
