@@ -146,8 +146,25 @@ func (p *outcomePage) draw() []part {
 	return []part{tag("section.card.outcome@outcome").attr("data-code", string(p.outcome.Code)).attr("role", "status").body(
 		tag("h2.card-title").text(say.Title),
 		tag("p.lead").text(say.Text),
+		p.drawAgain(),
 		tag("div.card-actions").body(p.drawSteps(say)...),
 	)}
+}
+
+// overThere says whether only the record system can begin this anew.
+func (p *outcomePage) overThere() bool {
+	switch p.outcome.Code {
+	case shared.OutcomeConnected, shared.OutcomePending, shared.OutcomeLinkedElsewhere, shared.OutcomeMisconfigured, shared.OutcomeLaunchRefused:
+		return false
+	}
+	return p.outcome.Kind == "ehr" && !asks(p.outcome.Code)
+}
+
+func (p *outcomePage) drawAgain() part {
+	if !p.overThere() {
+		return nil
+	}
+	return tag("p@outcome-again").text(p.shell.words.Chart.Again)
 }
 
 // drawSteps offers the next step first, and always a way home.
@@ -155,6 +172,9 @@ func (p *outcomePage) drawSteps(say words.Say) []part {
 	w := p.shell.words.Result
 	home := tag("a.button.button-quiet@outcome-home[href=/]").text(w.Home)
 	next := tag("a.button.button-main@outcome-next").attr("href", p.nextHref()).text(say.Next)
+	if p.overThere() {
+		return []part{tag("a.button.button-main@outcome-next[href=/]").text(w.Home)}
+	}
 	switch p.outcome.Code {
 	case shared.OutcomeLinkedElsewhere:
 		return p.drawElsewhere()

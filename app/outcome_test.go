@@ -47,6 +47,25 @@ func TestEveryOutcomeHasANextStep(t *testing.T) {
 	}
 }
 
+// TestAFailedLaunchStartsInTheRecordSystem: nothing here can begin it anew, so nothing here says so.
+func TestAFailedLaunchStartsInTheRecordSystem(t *testing.T) {
+	for _, code := range shared.OutcomeCodes {
+		synctest.Test(t, func(t *testing.T) {
+			b := openTab(t, newWire(), shared.PageOutcome)
+			b.visit("/connections/outcome")
+			p := b.page.(*outcomePage)
+			if p.ended(shared.Outcome{Code: code, Platform: "athenahealth", Kind: "ehr"}); !p.overThere() {
+				return
+			}
+			b.shows("Open Locum again from your record system")
+			b.shows(`data-test="outcome-next"`)
+			b.hides(`data-test="outcome-home"`)
+			b.hides(">Start again<")
+			b.hides(">Try again<")
+		})
+	}
+}
+
 // TestOriginIsAPage: the context that comes back leads to pages of the app alone.
 func TestOriginIsAPage(t *testing.T) {
 	p := &outcomePage{}
