@@ -270,7 +270,9 @@ func TestAFrameHasOnePatient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := fhirWire(launchedOne())
 		b := openTab(t, w, shared.PageLaunched)
-		b.shell.embedded.opened("a-195900.E-60179")
+		other := launchedOne()
+		other.ID, other.Launch = "f2", &shared.Launched{Kind: "ehr", Patient: "a-195900.E-60179"}
+		b.shell.embedded.opened(other)
 		b.visit("/launched/f1")
 		b.settle()
 		b.hides("Inventson")

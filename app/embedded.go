@@ -96,10 +96,14 @@ func (s *shell) show(patient string) bool {
 	return !s.embedded.locked
 }
 
-// opened takes it that the EHR shows the patient whom it has just opened Locum for, unless it has said something since.
-func (e *embedded) opened(patient string) {
+// opened takes it that the EHR shows the patient whom it has just opened Locum for, unless it has said something since. Only
+// that unlocks a view which was locked: a launch that nobody agreed to shows nobody.
+func (e *embedded) opened(c shared.Connection) {
+	if kept(lockedKey) == c.ID {
+		forget(lockedKey)
+	}
 	if !e.known {
-		e.known, e.patient = true, patient
+		e.known, e.patient = true, c.Launch.Patient
 	}
 }
 

@@ -26,7 +26,6 @@ func (p *launchPage) OnNav(ctx ui.Context) {
 	p.launchState = launchState{}
 	if p.arrive(ctx, p.shell.words.Launch.Title) {
 		forget(launchKey)
-		forget(lockedKey) // A new launch is what a locked view asks for.
 		p.load()
 	}
 }

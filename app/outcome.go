@@ -107,7 +107,7 @@ func (p *outcomePage) goBack() {
 			if path, launched := p.launchedPath(c); launched {
 				p.shell.flash = ""
 				if framed() && byEHR(c) {
-					p.shell.embedded.opened(c.Launch.Patient)
+					p.shell.embedded.opened(c)
 				}
 				turnTo(path)
 				return

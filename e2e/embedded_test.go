@@ -104,6 +104,7 @@ func TestEmbeddedLaunch(t *testing.T) {
 	frame.ready("launched")
 	frame.chart(athena, one)
 	b.shot("record")
+	first := mustEvaluate[string](frame, `location.pathname`)
 
 	mustEvaluate[bool](b, `(document.getElementById("app").contentWindow.postMessage({event: "patientContextChanged", updatedPatient: "`+one.ID+`"}, "*"), true)`)
 	mustEvaluate[bool](frame, `(window.postMessage({event: "patientContextChanged", updatedPatient: "somebody"}, "*"), true)`)
@@ -118,6 +119,11 @@ func TestEmbeddedLaunch(t *testing.T) {
 	b.shot("locked")
 	mustEvaluate[bool](frame, `(location.reload(), true)`)
 	frame.until("it is loaded again", `performance.getEntriesByType("navigation")[0]?.type === "reload"`)
+	frame.see(by("locked"))
+	frame.nobodyElse(athena, "")
+
+	frame = b.embed(d, athena, two)
+	mustEvaluate[bool](frame, `(location.assign("`+first+`"), true)`) // a launch that is not agreed to unlocks nobody
 	frame.see(by("locked"))
 	frame.nobodyElse(athena, "")
 
