@@ -68,7 +68,7 @@ var englishOutcomes = Explained{
 		"This connection belongs to a different account at the clinic, so it was left as it was. Sign out at the clinic’s platform, then sign in there with the same account as before.", "Start again"}},
 	{shared.OutcomeBadToken, Say{"The answer could not be trusted", "What the platform sent did not pass Locum’s checks, so nothing was connected.", "Start again"}},
 	{shared.OutcomeMisconfigured, Say{"Setup problem",
-		"The platform refuses Locum itself. Whoever runs this Locum has to repair its configuration.", "Back to today"}},
+		"The platform refuses Locum itself. Whoever runs this Locum has to repair its configuration; “locum check --live” says what.", "Back to today"}},
 	{shared.OutcomeUnavailable, Say{"The platform does not answer", "Your clinic’s platform cannot be reached right now. Nothing was connected.", "Try again"}},
 	{shared.OutcomePending, Say{"Not finished yet", "The sign-in at your clinic’s platform is still open, perhaps in another tab.", "Start again"}},
 	{shared.OutcomeLinkNeeded, Say{"Is this you?",

@@ -69,7 +69,7 @@ var frenchOutcomes = Explained{
 		"Cette connexion appartient à un autre compte de la clinique : elle est restée telle quelle. Fermez votre session sur la plateforme, puis rouvrez-la avec le même compte qu’avant.", "Recommencer"}},
 	{shared.OutcomeBadToken, Say{"La réponse n’était pas digne de confiance", "L’envoi de la plateforme n’a pas passé les contrôles de Locum : rien n’a été connecté.", "Recommencer"}},
 	{shared.OutcomeMisconfigured, Say{"Problème de réglage",
-		"La plateforme refuse Locum lui-même. La personne qui exploite ce Locum doit réparer sa configuration.", "Retour à aujourd’hui"}},
+		"La plateforme refuse Locum lui-même. La personne qui exploite ce Locum doit réparer sa configuration ; « locum check --live » dit quoi.", "Retour à aujourd’hui"}},
 	{shared.OutcomeUnavailable, Say{"La plateforme ne répond pas", "La plateforme de votre clinique est injoignable pour le moment. Rien n’a été connecté.", "Réessayer"}},
 	{shared.OutcomePending, Say{"Pas encore terminé", "La session sur la plateforme de votre clinique est encore ouverte, peut-être dans un autre onglet.", "Recommencer"}},
 	{shared.OutcomeLinkNeeded, Say{"Est-ce vous ?",

@@ -25,7 +25,7 @@ import (
 func (c *Connector) launched(ctx context.Context, live *platform.Live, a vault.Attempt, params oauth.CallbackParams, r FinishRequest, o vault.Outcome) vault.Outcome {
 	chain, err := c.tokens.RedeemLaunch(ctx, tokens.Redemption{Attempt: a, Code: params.Code, RequestID: r.RequestID, Remote: r.Remote})
 	if err != nil {
-		c.log.Warn("code of a launch not redeemed", "platform", live.ID, "request", r.RequestID, "error", err)
+		c.log.Warn("code of a launch not redeemed", "platform", live.ID, "request", r.RequestID, "error", err, "fix", repair(live, err))
 		o.Code = unredeemed(err)
 		return o
 	}

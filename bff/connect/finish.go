@@ -123,6 +123,9 @@ func (c *Connector) judge(ctx context.Context, a vault.Attempt, params oauth.Cal
 		outcome.Code = OutcomeMixUp
 	case params.Error != "":
 		outcome.Code = refused(params.Error)
+		if fix, known := repairs[params.Error]; known { // RFC 6749 §4.1.2.1; no other word of the platform's is written down
+			c.log.Warn("authorization refused", "platform", live.ID, "request", r.RequestID, "code", params.Error, "fix", named(fix, live))
+		}
 	case a.Kind == KindEHR:
 		return c.launched(ctx, live, a, params, r, outcome)
 	default:
@@ -137,7 +140,7 @@ func (c *Connector) redeem(ctx context.Context, live *platform.Live, a vault.Att
 	if err == nil {
 		return OutcomeConnected, made.ID
 	}
-	c.log.Warn("code not redeemed", "platform", live.ID, "request", r.RequestID, "error", err)
+	c.log.Warn("code not redeemed", "platform", live.ID, "request", r.RequestID, "error", err, "fix", repair(live, err))
 	return unredeemed(err), a.Connection
 }
 
