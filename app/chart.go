@@ -48,7 +48,7 @@ func (p *page) openChart(c *chart, connection shared.Connection, id string, done
 		done(failWith(shared.CodeWrongPatient))
 		return
 	}
-	if !p.shell.show(id) {
+	if !p.shell.show(id, connection) {
 		return
 	}
 	clinic := p.shell.clinic(connection.ID)

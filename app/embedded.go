@@ -20,6 +20,10 @@ const eventContext = "patientContextChanged"
 // lockedKey is the entry of sessionStorage that keeps a locked view locked when the frame is loaded again: the connection.
 const lockedKey = "locum.locked"
 
+// openKey is the entry that keeps the connection which the EHR has opened in this frame last. No other of its launches is shown
+// there: by the way back through the frame's history an older one would come with another patient than the EHR's page has.
+const openKey = "locum.open"
+
 // toldMost bounds what is remembered before it is known whom to believe.
 const toldMost = 8
 
@@ -85,11 +89,12 @@ func (e *embedded) hear(s *shell, t told) {
 	}
 }
 
-// show says whose record a page is about to show. It answers false where that must not be.
-func (s *shell) show(patient string) bool {
+// show says whose record a page is about to show, by which connection. It answers false where that must not be.
+func (s *shell) show(patient string, c shared.Connection) bool {
 	s.embedded.shown = patient
 	s.hear()
-	if s.embedded.connection != "" && kept(lockedKey) == s.embedded.connection {
+	old := framed() && byEHR(c) && kept(openKey) != c.ID
+	if old || s.embedded.connection != "" && kept(lockedKey) == s.embedded.connection {
 		s.embedded.lock(s)
 	}
 	s.embedded.check(s)
@@ -102,6 +107,7 @@ func (e *embedded) opened(c shared.Connection) {
 	if kept(lockedKey) == c.ID {
 		forget(lockedKey)
 	}
+	keep(openKey, c.ID)
 	if !e.known {
 		e.known, e.patient = true, c.Launch.Patient
 	}

@@ -26,6 +26,7 @@ func (p *launchPage) OnNav(ctx ui.Context) {
 	p.launchState = launchState{}
 	if p.arrive(ctx, p.shell.words.Launch.Title) {
 		forget(launchKey)
+		forget(openKey)
 		p.load()
 	}
 }

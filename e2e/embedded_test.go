@@ -106,6 +106,16 @@ func TestEmbeddedLaunch(t *testing.T) {
 	b.shot("record")
 	first := mustEvaluate[string](frame, `location.pathname`)
 
+	frame = b.embed(d, athena, two) // launched anew instead of told, which is the EHR's default; the Back button
+	mustEvaluate[bool](frame, `(location.assign("`+first+`"), true)`)
+	frame.see(by("locked"))
+	frame.nobodyElse(athena, "")
+	frame = b.embed(d, athena, one)
+	frame.poke(by("launch-continue"))
+	frame.at(d.URL + first)
+	frame.ready("launched")
+	frame.chart(athena, one)
+
 	mustEvaluate[bool](b, `(document.getElementById("app").contentWindow.postMessage({event: "patientContextChanged", updatedPatient: "`+one.ID+`"}, "*"), true)`)
 	mustEvaluate[bool](frame, `(window.postMessage({event: "patientContextChanged", updatedPatient: "somebody"}, "*"), true)`)
 	mustEvaluate[bool](frame, `new Promise(done => setTimeout(() => done(true), 300))`, chromedp.EvalAwaitPromise)
