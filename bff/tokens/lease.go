@@ -60,6 +60,7 @@ func (k *Keeper) Refused(ctx context.Context, lease Lease) (Lease, error) {
 		return k.renewed(ctx, h, reason{trigger: triggerCall})
 	}
 	if !cur.renewable {
+		k.Rejected(lease) // nothing can replace it, and it may be the API's whim: it is shown, and one good answer heals it
 		return Lease{}, ended(h.id, cur)
 	}
 	return k.renewed(ctx, h, reason{refused: true, seen: lease.Generation, trigger: triggerRefused})

@@ -55,6 +55,9 @@ func (k *Keeper) Life(practitioner, connection string) (Life, error) {
 			life.Since = cur.liveUntil
 		}
 		life.Remedy = remedy(life.View.Cause, now.Sub(life.since(now)))
+		if h.now.Load().finite && life.View.Cause == CauseInvalidToken { // no refresh will mend it
+			life.Remedy = Remedy{Next: NextReconnect, By: ByPractitioner}
+		}
 		if life.Remedy.Next == NextReconnect && h.kind == launchEHR { // only the EHR says for which patient
 			life.Remedy.Next = NextLaunch
 		}

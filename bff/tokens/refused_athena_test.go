@@ -88,3 +88,24 @@ func TestRefusalsOfAthena(t *testing.T) {
 		})
 	}
 }
+
+// TestALaunchWhoseTokenIsRefused: nothing can replace its token, so the connection does not show that all is well; who has it
+// opens it again, and one good answer heals it.
+func TestALaunchWhoseTokenIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEHR(t, athenaOptions{})
+		id := e.launch("p1", robin, "")
+		lease, err := e.keeper.Fresh(t.Context(), "p1", id)
+		must(t, err)
+		_, err = e.keeper.Refused(t.Context(), lease)
+		wantKind(t, err, tokens.ReconnectNeeded, tokens.CauseNoRefresh)
+		wantState(t, e.view("p1", id), tokens.StateDegraded, tokens.CauseInvalidToken)
+		life, err := e.keeper.Life("p1", id)
+		must(t, err)
+		if life.Remedy.Next != tokens.NextLaunch || life.Remedy.By != tokens.ByPractitioner {
+			t.Errorf("%+v helps", life.Remedy)
+		}
+		e.keeper.Worked(lease)
+		wantState(t, e.view("p1", id), tokens.StateConnected, "")
+	})
+}
