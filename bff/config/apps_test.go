@@ -220,8 +220,8 @@ func TestSheetOfApps(t *testing.T) {
 		"FHIR base URL     http://127.0.0.1:7103/fhir/r4", "practices         195900 195901", "redirect URI      https://locum.example.org/connect/athena/callback",
 		"launch URL        https://locum.example.org/connect/athena/launch", "authentication    private_key_jwt (ES384)",
 		"JWKS URL          https://locum.example.org/connect/athena/jwks.json", "client id         0oa1",
-		"scopes            openid fhirUser offline_access user/Patient.rs launch/patient launch/encounter", "scopes of a launch openid fhirUser launch patient/*.read",
-		"2-legged client id 0oa2", "its authentication private_key_jwt (RS256)", "its scopes        athena/service/Athenanet.MDP.*", "authentication    none",
+		"scopes            openid fhirUser offline_access user/Patient.rs launch/patient launch/encounter", "launch scopes     openid fhirUser launch patient/*.read",
+		"2-legged client   0oa2", "its way in        private_key_jwt (RS256)", "its scopes        athena/service/Athenanet.MDP.*", "authentication    none",
 	} {
 		if !strings.Contains(sheet, want) {
 			t.Errorf("the registration sheet lacks %s:\n%s", want, sheet)

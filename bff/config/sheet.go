@@ -148,10 +148,10 @@ func (r Registration) appLines(line func(name, value string)) {
 	line("client id", r.ClientID)
 	line("scopes", strings.Join(r.Scopes, " "))
 	some("scopes for later", strings.Join(r.MoreScopes, " "))
-	some("scopes of a launch", strings.Join(r.LaunchScopes, " "))
+	some("launch scopes", strings.Join(r.LaunchScopes, " "))
 	if s := r.Service; s != nil {
-		line("2-legged client id", s.ClientID+" (an application of its own)")
-		line("its authentication", authentication(s.Auth, s.Algorithm))
+		line("2-legged client", s.ClientID+" (an application of its own)")
+		line("its way in", authentication(s.Auth, s.Algorithm))
 		some("its JWKS URL", s.KeysURI)
 		line("its scopes", strings.Join(s.Scopes, " "))
 	}
