@@ -45,10 +45,13 @@ func (c *call) confine(params []param, page *page) error {
 	case people && len(found) == 0: // looks for people, or adds one
 		return errWrongPatient
 	}
-	// A record that is read by its id names nobody before it is there; then it has to be hers.
-	c.confined = len(found) > 0 || c.operation.FHIR && c.operation.Interaction == "r"
+	// A record that is asked for by its id, or by what it belongs to, names nobody before it is there; then it has to be hers.
+	c.confined = len(found) > 0 || c.operation.FHIR && (c.operation.Interaction == "r" || slices.ContainsFunc(params, ofOne))
 	return nil
 }
+
+// ofOne says whether a search parameter leads to the records of one patient without a word of whom.
+func ofOne(p param) bool { return p.name == "_id" || p.name == "encounter" || p.name == "appointment" }
 
 // named gives the patients that a parameter names. Strictly, what may name one in a way that cannot be compared is not fine,
 // and an id that may be a patient's counts as one.

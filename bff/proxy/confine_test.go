@@ -194,3 +194,22 @@ func TestAnsweredAboutAnother(t *testing.T) {
 		r.mustDo(r.follow(link))
 	})
 }
+
+// TestOneRecordIsOnePatients: what asks for one record, or for what belongs to one, is asked for the launched patient.
+func TestOneRecordIsOnePatients(t *testing.T) {
+	for _, query := range []string{"_id=o1", "encounter=e1", "encounter=Encounter/e1", "code=x&_id=o1"} {
+		r, f := athena(t, setup{patient: ada})
+		for _, c := range []struct {
+			patient string
+			fine    bool
+		}{{ada, true}, {grace, false}} {
+			f.always(fhirReply(200, bundle(`{"resource":{"resourceType":"Observation","id":"o1","subject":{"reference":"Patient/`+c.patient+`"}}}`)))
+			err := errOf(r.do(r.search(fhirRecord, query)))
+			if c.fine {
+				must(t, err)
+			} else if own := wantCode(t, err, "platform_bad_answer"); own.Params["reason"] != "wrong_patient" {
+				t.Errorf("%s: %v", query, own.Params)
+			}
+		}
+	}
+}
