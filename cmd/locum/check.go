@@ -13,7 +13,7 @@ import (
 
 type checkCommand struct {
 	configured
-	Live   bool `help:"Also ask the platforms: issuer, clock, registration, scopes, client secret. Nothing is changed there."`
+	Live   bool `help:"Also ask the platforms: metadata, clock, registration, scopes, secret or keys, ping. Nothing is changed there."`
 	JSON   bool `name:"json" help:"Print the findings and the registration as JSON."`
 	Strict bool `help:"Warnings count as errors."`
 	Sheet  bool `help:"Print the registration sheet alone."`
@@ -22,7 +22,8 @@ type checkCommand struct {
 // Help says what the exit code means.
 func (checkCommand) Help() string {
 	return "Changes nothing. Exit code 0: no errors, warnings and notes are printed; 1: errors (with --strict: or warnings). " +
-		"While Locum runs it holds the vault, and accounts, client secrets and the audit trail are not looked at."
+		"While Locum runs it holds the vault, and accounts, client secrets and the audit trail are not looked at; " +
+		"athenahealth and SMART servers are then asked by it, and a file that it was not started with is said to be one."
 }
 
 // Run prints what is wrong with the installation, then the sheet that a registration needs.

@@ -34,7 +34,7 @@ func (c demoCommand) Run(ctx context.Context, std streams) error {
 		fmt.Fprintf(std.out, "    %-28s %s\n", clinic.Name, clinic.URL)
 	}
 	fmt.Fprintf(std.out, "\n  What can befall a connection is a button there: lost answers, repairs, logouts.\n    %s\n", running.Sandbox.Front())
-	fmt.Fprintln(std.out, "\n  Two EHRs open Locum for a patient, in a window of its own or within their pages:")
+	fmt.Fprintln(std.out, "\n  Two EHRs open Locum for a patient, in a window of its own or within their pages, and have such buttons too:")
 	for _, ehr := range running.EHRs() {
 		fmt.Fprintf(std.out, "    %-28s %s\n", ehr.Name, ehr.URL)
 	}

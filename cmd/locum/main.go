@@ -20,7 +20,7 @@ import (
 
 // commands is the command line; each field is one command with its own help.
 type commands struct {
-	Demo     demoCommand     `cmd:"" help:"Try everything on this machine: Locum with a simulated Jane, in a temporary directory."`
+	Demo     demoCommand     `cmd:"" help:"Try everything on this machine: Locum with simulated platforms and record systems, in a temporary directory."`
 	Serve    serveCommand    `cmd:"" help:"Run Locum from a configuration file."`
 	Init     initCommand     `cmd:"" help:"Write a configuration, a master key and an empty data directory; nothing is ever overwritten."`
 	Check    checkCommand    `cmd:"" help:"Say what is wrong with an installation, and print the registration sheet."`
