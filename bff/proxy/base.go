@@ -125,7 +125,10 @@ func patientIn(ref string) (id string, is bool) {
 		}
 		whole := at == 0 || ref[at-1] == '/'
 		if ref = ref[at+len("Patient/"):]; whole {
-			id, _, _ = strings.Cut(ref, "/")
+			id, rest, more := strings.Cut(ref, "/")
+			if more && !strings.HasPrefix(rest, "_history/") { // some read the end of it: it is nobody's alone
+				id = ref
+			}
 			return id, true
 		}
 	}

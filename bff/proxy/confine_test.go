@@ -37,6 +37,7 @@ func TestLaunchedForOnePatient(t *testing.T) {
 		{"another's, by address", r.search(fhirRecord, "patient=http://127.0.0.1:7001/fhir/r4/Patient/"+grace), false},
 		{"another's elsewhere", r.search(fhirRecord, "patient=http://evil.example/Patient/"+grace), false},
 		{"another's, encoded", r.search(fhirRecord, "p%61tient="+strings.ReplaceAll(grace, "-", "%2D")), false},
+		{"another's behind hers", r.search(fhirRecord, "subject=http://127.0.0.1:7001/fhir/r4/Patient/"+ada+"/Patient/"+grace), false},
 		{"hers and another's", r.search(fhirRecord, "patient="+ada+","+grace), false},
 		{"hers, and another's", r.search(fhirRecord, "patient="+ada+"&patient="+grace), false},
 		{"hers as the subject", r.search(fhirRecord, "subject=Patient/"+ada), true},
