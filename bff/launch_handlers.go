@@ -68,12 +68,22 @@ func navigates(e *exchange, places ...string) bool {
 	return false
 }
 
+// launchFixes say what to look at if a refused launch was a real one.
+var launchFixes = map[string]string{
+	"iss":      "compare iss in the address that the EHR opened with the FHIR base URL of `locum check --sheet`: they have to be the same, a slash at the end included",
+	"platform": "compare the launch URL that is registered with the one of `locum check --sheet`, and see launch.enabled",
+}
+
 // noteRefusedLaunch writes down, as often as a report may be, that a launch was refused. Nothing of it is repeated.
 func (s *Server) noteRefusedLaunch(e *exchange, reason string) {
 	if !s.refusedLaunches.take(time.Now()) {
 		return
 	}
-	s.log.Warn("launch refused", "reason", reason, "remote", e.remote)
+	told := []any{"reason", reason, "remote", e.remote}
+	if fix := launchFixes[reason]; fix != "" {
+		told = append(told, "fix", fix)
+	}
+	s.log.Warn("launch refused", told...)
 	if err := s.audit.Note(audit.Event{Kind: "launch_refused", Code: reason, RequestID: e.id, Remote: e.remote.String()}); err != nil {
 		s.log.Error("audit record lost", "kind", "launch_refused", "error", err)
 	}

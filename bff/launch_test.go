@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -22,6 +23,9 @@ func TestT026ALaunchBeginsNothing(t *testing.T) {
 		return path + "?" + url.Values{"iss": {iss}, "launch": {launch}}.Encode()
 	}
 	before := b.vaultSum()
+	for _, target := range []string{with(evil, "x"), path, shared.LaunchPath("nowhere")} { // first: what is written down is bounded
+		b.get(target, navigated("document")...)
+	}
 	for name, target := range map[string]string{
 		"another server": with(evil, "x"), "a slash more": with(base+"/", "x"), "upper case": with(strings.ToUpper(base), "x"),
 		"another path": with(base+"/../r4", "x"), "encoded": with(strings.Replace(base, "fhir", "%66hir", 1), "x"),
@@ -74,6 +78,11 @@ func TestT026ALaunchBeginsNothing(t *testing.T) {
 	}
 	if b.events("launch_refused", "iss") == 0 || b.events("launch_refused", "query") == 0 {
 		t.Error("refused launches are not on record")
+	}
+	for _, fix := range []string{`reason=iss .*fix="compare iss`, `reason=platform .*fix="compare the launch URL`} {
+		if !regexp.MustCompile(fix).MatchString(b.log.String()) {
+			t.Errorf("the log does not say what to compare: %s", fix)
+		}
 	}
 }
 
