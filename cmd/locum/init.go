@@ -155,7 +155,7 @@ func create(path string, text []byte, cfg *config.Config) (err error) {
 // nextSteps prints what is left to do, as commands that can be pasted.
 func (c initCommand) nextSteps(std streams, path string, cfg *config.Config) {
 	var b strings.Builder
-	b.WriteString("\nRegister these redirect URIs, exactly:\n")
+	b.WriteString("\nRegister these addresses, exactly:\n")
 	for _, p := range cfg.Platforms {
 		fmt.Fprintf(&b, "  %-14s %s\n", p.ID, p.RedirectURI)
 		if p.LaunchURI != "" {
