@@ -29,13 +29,20 @@ const (
 )
 
 // launchContext reads what it can: a member of another form than it should have counts as missing, since a token answer
-// is too dear to be refused for what stands beside the token.
+// is too dear to be refused for what stands beside the token. The patient alone is not among them: see launchPatient.
 func (m members) launchContext() LaunchContext {
 	return LaunchContext{
 		Patient: m.fhirID("patient"), Encounter: m.fhirID("encounter"),
 		Intent: m.short("intent"), Tenant: m.short("tenant"),
 		StyleURL: m.styleURL(), Banner: m.yesNo("need_patient_banner"), References: m.references(),
 	}
+}
+
+// launchPatient says whether the answer names a patient in a way that can be read, or none. A patient who cannot be told is
+// not the same as no patient: what is launched for one would be held to nobody.
+func (m members) launchPatient() bool {
+	raw, named := m["patient"]
+	return !named || string(raw) == "null" || string(raw) == `""` || m.fhirID("patient") != ""
 }
 
 // fhirID is a member that is a FHIR id: letters, digits, "-" and ".", at most 64 (FHIR R4 §2.24.0.1, "id").

@@ -104,6 +104,8 @@ func ParseToken(answer Answer) (Token, error) {
 		return rest, fmt.Errorf("%w: id_token", ErrMalformed)
 	case kind != "" && !strings.EqualFold(kind, "bearer"):
 		return rest, fmt.Errorf("%w: token_type", ErrMalformed)
+	case !m.launchPatient():
+		return rest, fmt.Errorf("%w: patient", ErrMalformed)
 	}
 	return Token{
 		Access: secret.New(access), Refresh: secret.New(refresh), ID: secret.New(id),
