@@ -110,7 +110,8 @@ func (s *Server) answerOutcome(c *fiber.Ctx, o vault.Outcome) error {
 	if chain, waits := s.tokens.Pending(o.Pending); waits {
 		wire.Kind, wire.Person = chain.Launch.Kind, localReference(chain.FHIRUser)
 	}
-	if who, err := s.accounts.ByID(o.SignsIn); o.SignsIn != "" && err == nil {
+	// Whoever is somebody else is not told who it would have been.
+	if who, err := s.accounts.ByID(o.SignsIn); o.Code == connect.OutcomeSignInReady && err == nil {
 		wire.SignsIn = &shared.Practitioner{ID: who.ID, Login: who.Login, Name: who.Name}
 	}
 	return answer(c, wire)

@@ -92,7 +92,7 @@ func TestT026AForeignLaunchSignsNobodyIn(t *testing.T) {
 		t.Errorf("as somebody else: %+v", got)
 	}
 	a := out.change("POST", shared.PathOutcome, shared.OutcomeRequest{ClientState: state, SignIn: outcome.SignsIn.ID})
-	if got := decoded[shared.Outcome](t, a); got.Code != shared.OutcomeLinkedElsewhere || a.setCookie(b.name("session")) != "" {
+	if got := decoded[shared.Outcome](t, a); got.Code != shared.OutcomeLinkedElsewhere || got.SignsIn != nil || a.setCookie(b.name("session")) != "" {
 		t.Errorf("agreeing as somebody else: %+v %v", got, a.header)
 	}
 	out.session = ""
