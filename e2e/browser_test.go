@@ -119,6 +119,15 @@ func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
 
 func (b *browser) open(url string)       { b.t.Helper(); b.do(chromedp.Navigate(url)) }
 func (b *browser) click(selector string) { b.t.Helper(); b.do(chromedp.Click(chromedp.CSS(selector))) }
+
+// tap is click on a page of a platform, which is not ours to judge: at the element and not at a place on the screen, since
+// a place may move on a busy machine between the look at it and the click.
+func (b *browser) tap(selector string) {
+	b.t.Helper()
+	b.see(selector)
+	mustEvaluate[bool](b, `(document.querySelector(`+strconv.Quote(selector)+`).click(), true)`)
+}
+
 func (b *browser) see(selector string) {
 	b.t.Helper()
 	b.do(chromedp.WaitVisible(chromedp.CSS(selector)))

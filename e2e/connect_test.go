@@ -59,7 +59,7 @@ func TestEveryEndingIsExplained(t *testing.T) {
 	}
 	start()
 	b.logIn(robinAtJane)
-	b.click(`button[name="decision"][value="deny"]`)
+	b.tap(`button[name="decision"][value="deny"]`)
 	b.at(d.URL + "/connections/outcome")
 	b.outcome(shared.OutcomeDenied)
 	b.shot("denied")

@@ -70,12 +70,12 @@ func (b *browser) begin(platform string, clinic sandbox.Clinic) {
 // logIn chooses a person on the sandbox's login page.
 func (b *browser) logIn(login string) {
 	b.t.Helper()
-	b.click(`button[name="hint"][value="` + login + `"]`)
+	b.tap(`button[name="hint"][value="` + login + `"]`)
 	b.see(`button[name="decision"][value="allow"]`)
 }
 
 // allow agrees to everything the consent page lists.
-func (b *browser) allow() { b.t.Helper(); b.click(`button[name="decision"][value="allow"]`) }
+func (b *browser) allow() { b.t.Helper(); b.tap(`button[name="decision"][value="allow"]`) }
 
 // connectFirst walks from the empty home to the connected home.
 func (b *browser) connectFirst(d *demo.Demo) {

@@ -16,7 +16,7 @@ import (
 )
 
 // TestT001NothingLeaksOfLaunches is TestT001NothingLeaks for the other platforms: a patient chosen at athenahealth, a launch
-// from another EHR, the application's own calls, a refresh. What is looked for holds the private keys as well, every assertion
+// from each EHR, the application's own calls, a refresh. What is looked for holds the private keys as well, every assertion
 // that they signed, and the tokens of the application itself.
 func TestT001NothingLeaksOfLaunches(t *testing.T) {
 	log := &journal{}
@@ -35,18 +35,20 @@ func TestT001NothingLeaksOfLaunches(t *testing.T) {
 	b.chart(athena, athena.Patients()[0])
 	record := b.where()
 
-	b.openChart(smart, smart.Patients()[1])
-	b.click("#launch-" + smartApp)
-	b.at(d.URL + "/launch/")
-	b.ready("launch")
-	b.click(by("launch-continue"))
-	b.permit()
-	b.at(d.URL + "/connections/outcome")
-	b.outcome("link_needed")
-	b.click(by("outcome-next"))
-	b.at(d.URL + "/launched/")
-	b.ready("launched")
-	b.chart(smart, smart.Patients()[1])
+	for face, app := range map[*sandbox.Face]string{smart: smartApp, athena: athenaApp} {
+		b.openChart(face, face.Patients()[1])
+		b.click("#launch-" + app)
+		b.at(d.URL + "/launch/")
+		b.ready("launch")
+		b.click(by("launch-continue"))
+		b.permit()
+		b.at(d.URL + "/connections/outcome")
+		b.outcome("link_needed")
+		b.click(by("outcome-next"))
+		b.at(d.URL + "/launched/")
+		b.ready("launched")
+		b.chart(face, face.Patients()[1])
+	}
 
 	called := mustEvaluate[string](b, `(async () => {
 		const statuses = [];

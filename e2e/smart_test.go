@@ -21,19 +21,19 @@ const (
 // faceLogIn chooses a person on a SMART server's login page.
 func (b *browser) faceLogIn(login string) {
 	b.t.Helper()
-	b.click(`button[name="hint"][value="` + login + `"]`)
+	b.tap(`button[name="hint"][value="` + login + `"]`)
 }
 
 // permit agrees on a SMART server's consent page.
 func (b *browser) permit() {
 	b.t.Helper()
-	b.click(`button[name="decision"][value="allow"]`)
+	b.tap(`button[name="decision"][value="allow"]`)
 }
 
 // choose takes a record on a SMART server's picker.
 func (b *browser) choose(record string) {
 	b.t.Helper()
-	b.click(`button[name="record"][value="` + record + `"]`)
+	b.tap(`button[name="record"][value="` + record + `"]`)
 }
 
 // record waits until the page shows one patient's whole record, with no section missing, and that no name of another
