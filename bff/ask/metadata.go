@@ -139,17 +139,25 @@ const (
 	clockLost = 15 * time.Minute
 )
 
-func (q *question) clock(d oauth.Document) {
-	off := d.ClockAhead
-	if !d.ClockSaid || off.Abs() <= clockOff {
-		return
+// Clock judges a clock that is ahead of this machine's by so much, or behind it; ok where nothing has to be said. whose names
+// it, as in "the issuer's".
+func Clock(ahead time.Duration, whose string) (f Finding, ok bool) {
+	if ahead.Abs() <= clockOff {
+		return f, true
 	}
 	severity, says := Warning, "behind"
-	if off.Abs() > clockLost {
+	if ahead.Abs() > clockLost {
 		severity = Error
 	}
-	if off < 0 {
+	if ahead < 0 {
 		says = "ahead of"
 	}
-	q.find(severity, "live.clock", "", fmt.Sprintf("this machine's clock is %s %s the platform's", off.Abs(), says), "let a time service set the clock (chrony, systemd-timesyncd)")
+	return Finding{severity, "live.clock", "", fmt.Sprintf("this machine's clock is %s %s %s", ahead.Abs(), says, whose),
+		"let a time service set the clock (chrony, systemd-timesyncd)"}, false
+}
+
+func (q *question) clock(d oauth.Document) {
+	if f, ok := Clock(d.ClockAhead, "the platform's"); d.ClockSaid && !ok {
+		q.answers.Findings = append(q.answers.Findings, f)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"locum/bff/ask"
 	"locum/bff/oauth"
 	"locum/bff/platform"
 	"locum/bff/secret"
@@ -154,26 +155,10 @@ func (q question) promises(m oauth.Metadata) {
 	}
 }
 
-// How far two clocks may be apart: a token's dates are judged with a minute's grace, and beyond a quarter of an hour the
-// difference is not corrected (oauth.Client.ClockOffset).
-const (
-	clockOff  = 30 * time.Second
-	clockLost = 15 * time.Minute
-)
-
 func (q question) clock(m oauth.Metadata) {
-	off := m.ClockAhead
-	if !m.ClockSaid || off.Abs() <= clockOff {
-		return
+	if f, ok := ask.Clock(m.ClockAhead, "the issuer's"); m.ClockSaid && !ok {
+		q.find(Severity(f.Severity), f.Code, "issuer", f.Cause, f.Fix)
 	}
-	severity, says := Warning, "behind"
-	if off.Abs() > clockLost {
-		severity = Error
-	}
-	if off < 0 {
-		says = "ahead of"
-	}
-	q.find(severity, "live.clock", "issuer", fmt.Sprintf("this machine's clock is %s %s the issuer's", off.Abs(), says), "let a time service set the clock (chrony, systemd-timesyncd)")
 }
 
 func (q question) keys(ctx context.Context) {
