@@ -135,22 +135,10 @@ func union(lists ...[]string) []string {
 
 // check finds what is wrong with the fields that both kinds share.
 func (c AppConfig) check(p *Platform, secretFrom string) []error {
-	var faults []error
+	faults := p.checkEntry(c.PublicURL)
 	fault := func(field, message string) { faults = append(faults, &FieldError{field, message}) }
-	if !isLabel(c.ID) || len(c.ID) > 32 {
-		fault("ID", "write 1 to 32 lower-case letters, digits or hyphens; it is part of the redirect URI")
-	}
-	if !isPrintable(p.Name) || len(p.Name) > 80 {
-		fault("Name", "write at most 80 printable characters")
-	}
 	if !isClientID(c.ClientID) {
 		fault("ClientID", "write the client id that "+secretFrom+" gave at registration")
-	}
-	if _, err := ParsePublicURL(c.PublicURL); err != nil {
-		fault("PublicURL", err.Error())
-	}
-	if p.Limits.Endpoint.N < 1 || p.Limits.Endpoint.Window <= 0 || p.Limits.Clinic.N < 1 || p.Limits.Clinic.Window <= 0 {
-		fault("Limits", "write numbers of requests and windows above zero")
 	}
 	switch {
 	case p.JWKSCache < time.Minute || p.JWKSCache > longestJWKSCache:

@@ -121,23 +121,14 @@ func hint(p *Platform) string {
 }
 
 func checkJane(c JaneConfig, p *Platform) []error {
-	var faults []error
+	faults := p.checkEntry(c.PublicURL)
 	fault := func(field, message string) { faults = append(faults, &FieldError{field, message}) }
-	if !isLabel(c.ID) || len(c.ID) > 32 {
-		fault("ID", "write 1 to 32 lower-case letters, digits or hyphens; it is part of the redirect URI")
-	}
-	if !isPrintable(p.Name) || len(p.Name) > 80 {
-		fault("Name", "write at most 80 printable characters")
-	}
 	if !isIssuer(c.Issuer) {
 		fault("Issuer", "write the realm's exact issuer, such as https://login.id.janeapp.com/realms/jane: https "+
 			"(http on a literal loopback address only), no slash, query or fragment at the end")
 	}
-	if c.ClientID == "" || len(c.ClientID) > 256 || !isVisible(c.ClientID) {
+	if !isClientID(c.ClientID) {
 		fault("ClientID", "write the partner_client_id that Jane gave at registration")
-	}
-	if _, err := ParsePublicURL(c.PublicURL); err != nil {
-		fault("PublicURL", err.Error())
 	}
 	for _, domain := range p.ClinicDomains {
 		if hostFault(domain) != "" || !strings.Contains(domain, ".") {
@@ -154,9 +145,6 @@ func checkJane(c JaneConfig, p *Platform) []error {
 	}
 	if len(p.ClinicDomains) == 0 && len(p.Clinics) == 0 {
 		fault("ClinicDomains", "name the domain that the clinics' addresses end in, such as janeapp.com, or list clinics")
-	}
-	if p.Limits.Endpoint.N < 1 || p.Limits.Endpoint.Window <= 0 || p.Limits.Clinic.N < 1 || p.Limits.Clinic.Window <= 0 {
-		fault("Limits", "write numbers of requests and windows above zero")
 	}
 	if len(p.Scopes) == 0 {
 		fault("Scopes", "name at least one scope, or leave the key out for the default")

@@ -133,6 +133,24 @@ func (p *Platform) scopes() []string {
 	return slices.Compact(all)
 }
 
+// checkEntry finds what is wrong with what every kind of platform has.
+func (p *Platform) checkEntry(publicURL string) (faults []error) {
+	fault := func(field, message string) { faults = append(faults, &FieldError{field, message}) }
+	if !isLabel(p.ID) || len(p.ID) > 32 {
+		fault("ID", "write 1 to 32 lower-case letters, digits or hyphens; it is part of the redirect URI")
+	}
+	if !isPrintable(p.Name) || len(p.Name) > 80 {
+		fault("Name", "write at most 80 printable characters")
+	}
+	if _, err := ParsePublicURL(publicURL); err != nil {
+		fault("PublicURL", err.Error())
+	}
+	if p.Limits.Endpoint.N < 1 || p.Limits.Endpoint.Window <= 0 || p.Limits.Clinic.N < 1 || p.Limits.Clinic.Window <= 0 {
+		fault("Limits", "write numbers of requests and windows above zero")
+	}
+	return faults
+}
+
 // FieldError says what is wrong with one field of a constructor's configuration. Field is the name of the struct
 // field; Message says what is wrong and what would be right.
 type FieldError struct{ Field, Message string }
